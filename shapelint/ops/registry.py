@@ -1,0 +1,136 @@
+"""The one registry of shape rules: what an operation does to sizes, keyed by torch function or module class.
+
+Adding an operation is one function::
+
+    @shape_rule("relu", "relu_", nn.ReLU)
+    def same_shape(input, *args, **kwargs):
+        return Spec(input.shape)
+
+A name is looked up in ``torch``, ``torch.Tensor``, ``torch.nn.functional`` and the C modules behind them,
+and everything found is registered; a dotted name ("fft.rfft") in ``torch.<...>``. Functions and
+``nn.Module`` classes are registered as they are. A module class's rule is called with the module first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeGuard, runtime_checkable
+
+import torch
+from torch import nn
+
+from shapelint.sizes import Size
+
+Rule = Callable[..., Any]
+Target = str | Callable[..., Any] | type[nn.Module]
+
+
+class Unsupported(Exception):  # noqa: N818 - it is an answer ("no rule covers this"), not a failure of the program
+    """Raised by a rule that cannot express what the operation does; the reason is shown to the reader."""
+
+
+@runtime_checkable
+class TensorLike(Protocol):
+    """What rules may ask of a tensor: a traced one, or a real parameter or buffer."""
+
+    @property
+    def shape(self) -> tuple[Size, ...]: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def ndim(self) -> int: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spec:
+    """What a rule says of one resulting tensor.
+
+    Attributes:
+        shape: the sizes, each a plain int or a symbolic ``Dim``.
+        dtype: ``None`` means the dtype of the operation's first tensor argument.
+        value: the contents, nested lists of sizes, where later code may read them back
+            (``torch.tensor([h, w])``); ``None`` if unknown.
+    """
+
+    shape: tuple[Size, ...]
+    dtype: torch.dtype | None = None
+    value: Any = None
+
+
+_FUNCTION_RULES: dict[Any, Rule] = {}
+_MODULE_RULES: dict[type[nn.Module], Rule] = {}
+_NAMESPACES: tuple[Any, ...] = (
+    torch,
+    torch.Tensor,
+    torch.nn.functional,
+    torch._C._nn,
+    torch._C._VariableFunctions,
+)
+
+
+def shape_rule(*targets: Target) -> Callable[[Rule], Rule]:
+    """Register the decorated function as the shape rule of every target.
+
+    Raises:
+        ValueError: a name is found nowhere, or a target has a rule already.
+    """
+
+    def register(rule: Rule) -> Rule:
+        for target in targets:
+            for found in _resolve(target):
+                _add(found, rule)
+        return rule
+
+    return register
+
+
+def function_rule(function: Any) -> Rule | None:
+    """The rule of a torch function, method or operator, if it has one."""
+    return _FUNCTION_RULES.get(function)
+
+
+def module_rule(module: nn.Module) -> Rule | None:
+    """The rule of exactly this module's class: a subclass may have another ``forward``."""
+    return _MODULE_RULES.get(type(module))
+
+
+def is_tensor(value: Any) -> TypeGuard[TensorLike]:
+    """Whether a rule's argument is a tensor, traced or real."""
+    return isinstance(value, torch.Tensor)
+
+
+def _add(target: Any, rule: Rule) -> None:
+    is_module = isinstance(target, type) and issubclass(target, nn.Module)
+    table: dict[Any, Rule] = _MODULE_RULES if is_module else _FUNCTION_RULES
+    known = table.get(target)
+    if known is not None and known is not rule:
+        raise ValueError(f"{target!r} already has the shape rule {known.__module__}.{known.__qualname__}")
+    table[target] = rule
+
+
+def _resolve(target: Target) -> Iterator[Any]:
+    if not isinstance(target, str):
+        yield target
+        return
+    found = list(_lookup(target))
+    if not found:
+        raise ValueError(f"no torch function is named {target!r}")
+    yield from found
+
+
+def _lookup(name: str) -> Iterator[Any]:
+    if "." in name:
+        value: Any = torch
+        for part in name.split("."):
+            value = getattr(value, part, None)
+        if value is not None:
+            yield value
+        return
+    for namespace in _NAMESPACES:
+        value = getattr(namespace, name, None)
+        # bound methods (torch._C._nn builtins) hash by identity of the builtin, so each is its own target
+        if callable(value):
+            yield value
+        elif type(value).__name__ == "getset_descriptor":
+            yield value.__get__
