@@ -1,0 +1,114 @@
+"""Analyse one measured network and judge every answer; the work of one guarded process."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+import shapelint
+from tests.zoo import building
+from tests.zoo.comparing import Comparison, compare
+from tests.zoo.measured import Measured
+
+_KEPT = 12
+"""Disagreements sent back in full; one cause usually repeats at hundreds of sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the analysis of one network came to."""
+
+    id: str
+    certainty: str
+    reasons: tuple[str, ...]
+    sizes: int
+    disagreements: int
+    examples: tuple[str, ...]
+    first_ms: float
+    best_ms: float
+    eager_ms: float
+    compare_seconds: float
+
+    @property
+    def ratio(self) -> float:
+        return self.best_ms / self.eager_ms
+
+
+def examine(measured: Measured, *, device: str | None = None, analyse: Callable[..., Any] | None = None) -> Verdict:
+    """Build, analyse, compare at every measured size, and time against one eager forward on the meta device."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    analyse = analyse or shapelint.analyze
+    _warm_up(analyse)
+    model = building.build(measured, device)
+    inputs = building.inputs(measured, model)
+    first_ms, analysis = _timed(lambda: analyse(model, inputs))
+    started = time.perf_counter()
+    comparison = compare(analysis, measured)
+    compare_seconds = time.perf_counter() - started
+    repeats = [_timed(lambda: analyse(model, inputs))[0] for _ in range(3 if first_ms < 1000 else 0)]
+    return _verdict(
+        measured,
+        analysis,
+        comparison,
+        first_ms,
+        min([first_ms, *repeats]),
+        _eager_ms(measured, device),
+        compare_seconds,
+    )
+
+
+def _verdict(
+    measured: Measured,
+    analysis: Any,
+    comparison: Comparison,
+    first_ms: float,
+    best_ms: float,
+    eager_ms: float,
+    compare_seconds: float,
+) -> Verdict:
+    return Verdict(
+        id=measured.id,
+        certainty=str(analysis.certainty),
+        reasons=_reasons(analysis),
+        sizes=comparison.sizes,
+        disagreements=len(comparison.disagreements),
+        examples=tuple(str(difference) for difference in comparison.disagreements[:_KEPT]),
+        first_ms=first_ms,
+        best_ms=best_ms,
+        eager_ms=eager_ms,
+        compare_seconds=compare_seconds,
+    )
+
+
+def _warm_up(analyse: Callable[..., Any]) -> None:
+    """What only the first analysis of a process pays (imports, isl's context) is not the network's cost."""
+    analyse(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)).eval(), (1, 1, "H", "W"))
+
+
+def _reasons(analysis: Any) -> tuple[str, ...]:
+    """Which operations cost the certainty: the analysis tells it in its SL9xx findings."""
+    if analysis.certainty == "proven":
+        return ()
+    return tuple(finding.message for finding in analysis.diagnostics if finding.code.startswith("SL9"))
+
+
+def _eager_ms(measured: Measured, device: str | None) -> float:
+    """One ordinary forward at the good size, measured here, on meta (the CPU for the few that meta cannot run)."""
+    fresh = [building.build(measured, device).to(measured.device) for _ in range(3)]
+    forwards = [functools.partial(building.run_eagerly, measured, net, measured.good, measured.device) for net in fresh]
+    return statistics.median(_timed(forward)[0] for forward in forwards)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = work()
+    return (time.perf_counter() - started) * 1000, result
