@@ -1,0 +1,47 @@
+"""Symbolic sizes, exact: ``Dim``, ``SizeSet``, conditions, and the five width formulas. No torch here."""
+
+from shapelint.sizes import formulas
+from shapelint.sizes.condition import Condition, Undecided, all_of, any_of, negate
+from shapelint.sizes.dim import (
+    Dim,
+    Ratio,
+    Size,
+    divide,
+    divides,
+    product,
+    scaled_floor,
+    select,
+    smax,
+    smin,
+)
+from shapelint.sizes.domain import Domain
+from shapelint.sizes.path import Path, SizeError, following, implied, note_accident, possible, require
+from shapelint.sizes.region import TooComplex
+
+__all__ = [
+    "Condition",
+    "Dim",
+    "Domain",
+    "Path",
+    "Ratio",
+    "Size",
+    "SizeError",
+    "TooComplex",
+    "Undecided",
+    "all_of",
+    "any_of",
+    "divide",
+    "divides",
+    "following",
+    "formulas",
+    "implied",
+    "negate",
+    "note_accident",
+    "possible",
+    "product",
+    "require",
+    "scaled_floor",
+    "select",
+    "smax",
+    "smin",
+]

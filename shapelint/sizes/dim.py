@@ -1,0 +1,689 @@
+"""``Dim``: a symbolic size that behaves as an int; ``Ratio``: an exact fraction of sizes that behaves as a float."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, SupportsIndex
+
+from shapelint.sizes import condition as cond
+from shapelint.sizes import expr as ex
+from shapelint.sizes import path
+from shapelint.sizes.condition import Condition
+from shapelint.sizes.expr import Env, Expr
+from shapelint.sizes.region import TooComplex
+
+
+class Dim:
+    """A size that depends on the input's: arithmetic is exact, comparisons give conditions.
+
+    ``Dim("H")`` is the unknown size H, at least 1. Results that depend on no symbol are plain ints.
+    """
+
+    __slots__ = ("expr",)
+
+    expr: Expr
+
+    def __init__(self, name: str) -> None:
+        self.expr = ex.symbol(name)
+
+    # isinstance(size, int) is how models tell a size from a tuple of sizes; the real type is found first,
+    # so isinstance(size, Dim) works too, and C code that checks for a real int does not mistake this for one.
+    @property
+    def __class__(self) -> type:
+        return int
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The names it depends on."""
+        return self.expr.support
+
+    def at(self, **sizes: int) -> int:
+        """The value for concrete sizes."""
+        return self.expr.evaluate(sizes)
+
+    def __add__(self, other: Any) -> Any:
+        if type(other) is int:
+            return of(ex.add_constant(self.expr, other))
+        return _arithmetic(self, other, ex.add, Ratio.__add__)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        if type(other) is int:
+            return of(ex.add_constant(self.expr, -other))
+        return _arithmetic(self, other, ex.subtract, Ratio.__sub__)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _arithmetic(self, other, lambda a, b: ex.subtract(b, a), Ratio.__rsub__)
+
+    def __mul__(self, other: Any) -> Any:
+        if type(other) is int:
+            return of(ex.scale(self.expr, other))
+        if isinstance(other, float) and not _short(other):
+            return FloatProduct(self.expr, other)
+        return _arithmetic(self, other, ex.multiply, Ratio.__mul__)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _arithmetic(self, other, _floordiv, Ratio.__floordiv__)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _arithmetic(self, other, lambda a, b: _floordiv(b, a), Ratio.__rfloordiv__)
+
+    def __mod__(self, other: Any) -> Any:
+        return _arithmetic(self, other, _modulo, Ratio.__mod__)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _arithmetic(self, other, lambda a, b: _modulo(b, a), Ratio.__rmod__)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __truediv__(self, other: Any) -> Any:
+        return _as_ratio(self) / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / _as_ratio(self)
+
+    def __pow__(self, exponent: Any, modulus: int | None = None) -> Any:
+        if type(exponent) is not int or exponent < 0 or modulus is not None:
+            return pow(path.concrete(self.expr), exponent, modulus)
+        return of(ex.multiply_all([self.expr] * exponent))
+
+    def __rpow__(self, base: Any) -> Any:
+        return base ** path.concrete(self.expr)
+
+    def __lshift__(self, bits: int) -> Any:
+        return self * (1 << bits)
+
+    def __rshift__(self, bits: int) -> Any:
+        return self // (1 << bits)
+
+    def __and__(self, mask: Any) -> Any:
+        # x & (2**n - 1) is how some code writes x % 2**n
+        if type(mask) is int and mask >= 0 and (mask + 1) & mask == 0:
+            return self % (mask + 1)
+        return path.concrete(self.expr) & mask
+
+    def __neg__(self) -> Any:
+        return of(ex.scale(self.expr, -1))
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return of(ex.maximum(self.expr, ex.scale(self.expr, -1)))
+
+    def __eq__(self, other: Any) -> Any:
+        return _comparison(self, other, "==", lambda r, o: r == o)
+
+    def __ne__(self, other: Any) -> Any:
+        return _comparison(self, other, "!=", lambda r, o: r != o)
+
+    def __ge__(self, other: Any) -> Any:
+        return _comparison(self, other, ">=", lambda r, o: r >= o)
+
+    def __gt__(self, other: Any) -> Any:
+        return _comparison(self, other, ">", lambda r, o: r > o)
+
+    def __le__(self, other: Any) -> Any:
+        return _comparison(self, other, "<=", lambda r, o: r <= o)
+
+    def __lt__(self, other: Any) -> Any:
+        return _comparison(self, other, "<", lambda r, o: r < o)
+
+    def __bool__(self) -> bool:
+        return bool(cond.compare(self.expr, "!="))
+
+    def __index__(self) -> int:
+        return path.concrete(self.expr)
+
+    def __int__(self) -> int:
+        return path.concrete(self.expr)
+
+    def __float__(self) -> float:
+        return float(path.concrete(self.expr))
+
+    def __hash__(self) -> int:
+        # A dict or set compares hashes before it compares values, so it needs the number itself.
+        return hash(path.concrete(self.expr))
+
+    def __floor__(self) -> Any:
+        return self
+
+    __ceil__ = __trunc__ = __floor__
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits is not None and digits < 0:
+            return round(path.concrete(self.expr), digits)
+        return self
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    @property
+    def numerator(self) -> Any:
+        return self
+
+    @property
+    def denominator(self) -> int:
+        return 1
+
+    def bit_length(self) -> int:
+        return path.concrete(self.expr).bit_length()
+
+    def is_integer(self) -> bool:
+        return True
+
+    def __copy__(self) -> Dim:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Dim:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _restore, (_terms_of(self.expr),)
+
+    def __repr__(self) -> str:
+        return str(self.expr)
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self.expr), spec.rstrip("d"))
+
+
+Size = int | Dim
+"""A size: a plain int, or symbolic."""
+
+_class: type[Dim] = Dim
+
+
+def use_class(kind: type[Dim]) -> None:
+    """Make results instances of a subclass: the tracer's one is an int to torch's C code as well."""
+    global _class
+    _class = kind
+
+
+def of(expr: Expr) -> Any:
+    """The size with this formula: a plain int if it is constant."""
+    if not expr.items:
+        return expr.const
+    known = expr.memo.get("dim")
+    if known is None or type(known) is not _class:
+        known = _class.__new__(_class)
+        known.expr = expr
+        expr.memo["dim"] = known
+    return known
+
+
+def dim(name: str) -> Any:
+    """The symbolic size called ``name``."""
+    return of(ex.symbol(name))
+
+
+def expr_of(size: Any) -> Expr | None:
+    """The formula of a size, ``None`` for what is none."""
+    if isinstance(size, Dim):
+        return size.expr
+    if type(size) is int:
+        return ex.constant(size)
+    if isinstance(size, (float, Ratio, FloatProduct)) or not isinstance(size, SupportsIndex):
+        return None
+    try:
+        return ex.constant(int(size.__index__()))
+    except (TypeError, RuntimeError):
+        # A tensor has __index__ but only one-element integer ones answer: not a size then.
+        return None
+
+
+def _arithmetic(a: Dim, b: Any, on_exprs: Any, on_ratios: Any) -> Any:
+    other = expr_of(b)
+    if other is not None:
+        return of(on_exprs(a.expr, other))
+    if isinstance(b, (float, Ratio, Fraction, FloatProduct)):
+        return on_ratios(_as_ratio(a), b)
+    return NotImplemented
+
+
+def _floordiv(a: Expr, b: Expr) -> Expr:
+    return ex.floordiv(a, b.const) if not b.items else ex.quotient(a, b)
+
+
+def _modulo(a: Expr, b: Expr) -> Expr:
+    if not b.items:
+        return ex.modulo(a, b.const)
+    return ex.subtract(a, ex.multiply(ex.quotient(a, b), b))
+
+
+def _comparison(a: Dim, b: Any, op: str, on_ratios: Any) -> Any:
+    if type(b) is int:
+        difference = ex.add_constant(a.expr, -b)
+    else:
+        other = expr_of(b)
+        if other is None:
+            return on_ratios(_as_ratio(a), b) if isinstance(b, (float, Ratio, Fraction, FloatProduct)) else NotImplemented
+        difference = ex.subtract(a.expr, other)
+    return _sign_condition(difference, op)
+
+
+def _sign_condition(difference: Expr, op: str) -> bool | Condition:
+    if op == ">":
+        return cond.compare(ex.add_constant(difference, -1), ">=")
+    if op == "<=":
+        return cond.compare(ex.scale(difference, -1), ">=")
+    if op == "<":
+        return cond.compare(ex.add_constant(ex.scale(difference, -1), -1), ">=")
+    return cond.compare(difference, op)
+
+
+# --- fractions of sizes --------------------------------------------------------------------------------
+
+
+def _short(value: float) -> bool:
+    """Whether products with it are exact in double precision for every size one meets."""
+    fraction = Fraction(value)
+    return abs(fraction.numerator) < 2**31 and fraction.denominator < 2**31
+
+
+def _fraction(value: float | Fraction | int) -> Fraction:
+    """The number that someone wrote as this float: 1/10 for 0.1."""
+    exact = Fraction(value)
+    simple = exact.limit_denominator(10**6)
+    return simple if float(simple) == float(value) else exact
+
+
+class Ratio:
+    """An exact quotient of sizes: what ``H / 2`` is, until ``int``, ``floor`` or ``ceil`` makes it a size again."""
+
+    __slots__ = ("divisor", "number")
+
+    number: Expr
+    divisor: Expr
+
+    def __init__(self, number: Expr, divisor: Expr) -> None:
+        self.number, self.divisor = ex.cancel(number, divisor)
+
+    # Models ask isinstance(scale, float) as they ask isinstance(size, int).
+    @property
+    def __class__(self) -> type:
+        return float
+
+    def __floor__(self) -> Any:
+        return of(_floordiv(self.number, self.divisor))
+
+    def __ceil__(self) -> Any:
+        return of(ex.scale(_floordiv(ex.scale(self.number, -1), self.divisor), -1))
+
+    def __trunc__(self) -> Any:
+        if path.implied(self >= 0):
+            return self.__floor__()
+        return select(self >= 0, self.__floor__(), self.__ceil__())
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits:
+            return round(float(self), digits)
+        doubled = ex.add(ex.scale(self.number, 2), self.divisor)
+        nearest = of(_floordiv(doubled, ex.scale(self.divisor, 2)))
+        tie = cond.compare(_modulo(doubled, ex.scale(self.divisor, 2)), "==")
+        # Python rounds halves to even.
+        return select(cond.all_of(tie, nearest % 2 == 1), nearest - 1, nearest)
+
+    def __add__(self, other: Any) -> Any:
+        return _fractional(self, other, lambda a, b, c, d: (ex.add(ex.multiply(a, d), ex.multiply(c, b)), ex.multiply(b, d)))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return _fractional(
+            self, other, lambda a, b, c, d: (ex.subtract(ex.multiply(a, d), ex.multiply(c, b)), ex.multiply(b, d))
+        )
+
+    def __rsub__(self, other: Any) -> Any:
+        return -(self - other)
+
+    def __mul__(self, other: Any) -> Any:
+        return _fractional(self, other, lambda a, b, c, d: (ex.multiply(a, c), ex.multiply(b, d)))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return _fractional(self, other, lambda a, b, c, d: (ex.multiply(a, d), ex.multiply(b, c)))
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _fractional(self, other, lambda a, b, c, d: (ex.multiply(b, c), ex.multiply(a, d)))
+
+    def __floordiv__(self, other: Any) -> Any:
+        result = self / other
+        return result if result is NotImplemented else _as_ratio(math.floor(result))
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        result = other / self
+        return result if result is NotImplemented else _as_ratio(math.floor(result))
+
+    def __mod__(self, other: Any) -> Any:
+        return self - (self // other) * other
+
+    def __rmod__(self, other: Any) -> Any:
+        return other - (other // self) * self
+
+    def __neg__(self) -> Ratio:
+        return Ratio(ex.scale(self.number, -1), self.divisor)
+
+    def __pos__(self) -> Ratio:
+        return self
+
+    def __abs__(self) -> Any:
+        return self if path.implied(self >= 0) else abs(float(self))
+
+    def __pow__(self, exponent: Any) -> Any:
+        if type(exponent) is not int or exponent < 0:
+            return float(self) ** exponent
+        result: Any = 1
+        for _ in range(exponent):
+            result = self * result
+        return result
+
+    def __eq__(self, other: Any) -> Any:
+        return _ratio_comparison(self, other, "==")
+
+    def __ne__(self, other: Any) -> Any:
+        return _ratio_comparison(self, other, "!=")
+
+    def __ge__(self, other: Any) -> Any:
+        return _ratio_comparison(self, other, ">=")
+
+    def __gt__(self, other: Any) -> Any:
+        return _ratio_comparison(self, other, ">")
+
+    def __le__(self, other: Any) -> Any:
+        return _ratio_comparison(self, other, "<=")
+
+    def __lt__(self, other: Any) -> Any:
+        return _ratio_comparison(self, other, "<")
+
+    def __bool__(self) -> bool:
+        return bool(cond.compare(self.number, "!="))
+
+    def is_integer(self) -> Any:
+        return cond.compare(_modulo(self.number, self.divisor), "==")
+
+    def __float__(self) -> float:
+        return path.concrete(self.number) / path.concrete(self.divisor)
+
+    def __hash__(self) -> int:
+        return hash(float(self))
+
+    def __repr__(self) -> str:
+        return f"({self.number})/({self.divisor})"
+
+
+class FloatProduct:
+    """A size times a float that is no short binary fraction: rounded as double precision rounds it."""
+
+    __slots__ = ("factor", "size")
+
+    def __init__(self, size: Expr, factor: float) -> None:
+        self.size, self.factor = size, factor
+
+    @property
+    def __class__(self) -> type:
+        return float
+
+    def __floor__(self) -> Any:
+        return of(ex.scaled(self.size, self.factor))
+
+    def __ceil__(self) -> Any:
+        return of(ex.scale(ex.scaled(self.size, -self.factor), -1))
+
+    def __trunc__(self) -> Any:
+        return self.__floor__() if self.factor >= 0 else self.__ceil__()
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self._exact(), digits)
+
+    def _exact(self) -> Ratio:
+        return _ratio(self.size, _fraction(self.factor))
+
+    def __neg__(self) -> FloatProduct:
+        return FloatProduct(self.size, -self.factor)
+
+    def __float__(self) -> float:
+        return path.concrete(self.size) * self.factor
+
+    def __hash__(self) -> int:
+        return hash(float(self))
+
+    def __bool__(self) -> bool:
+        return bool(self._exact())
+
+    def __repr__(self) -> str:
+        return f"({self.size})*{self.factor}"
+
+
+def _through_exact(name: str) -> Any:
+    def method(self: FloatProduct, *arguments: Any) -> Any:
+        return getattr(self._exact(), name)(*arguments)
+
+    return method
+
+
+for _name in (
+    *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__"),
+    *("__floordiv__", "__mod__", "__eq__", "__ne__", "__ge__", "__gt__", "__le__", "__lt__"),
+):
+    setattr(FloatProduct, _name, _through_exact(_name))
+
+
+def _ratio(number: Expr, fraction: Fraction) -> Ratio:
+    return Ratio(ex.scale(number, fraction.numerator), ex.constant(fraction.denominator))
+
+
+def _as_ratio(value: Any) -> Ratio:
+    if isinstance(value, Ratio):
+        return value
+    if isinstance(value, FloatProduct):
+        return value._exact()
+    if isinstance(value, Dim):
+        return Ratio(value.expr, ex.constant(1))
+    if isinstance(value, (int, float, Fraction)):
+        return _ratio(ex.constant(1), _fraction(value))
+    raise TypeError(f"not a number: {value!r}")
+
+
+def _fractional(a: Ratio, b: Any, combine: Any) -> Any:
+    if not isinstance(b, (int, float, Fraction, Dim, Ratio, FloatProduct)):
+        return NotImplemented
+    other = _as_ratio(b)
+    number, divisor = combine(a.number, a.divisor, other.number, other.divisor)
+    result = Ratio(number, divisor)
+    if not result.number.items and not result.divisor.items:
+        return result.number.const / result.divisor.const
+    return result
+
+
+def _ratio_comparison(a: Ratio, b: Any, op: str) -> Any:
+    if isinstance(b, float) and math.isinf(b):
+        return {"==": False, "!=": True}.get(op, (b > 0) == (op in ("<", "<=")))
+    if not isinstance(b, (int, float, Fraction, Dim, Ratio, FloatProduct)):
+        return NotImplemented
+    other = _as_ratio(b)
+    # Divisors are sizes or positive constants, so multiplying by them keeps the order.
+    difference = ex.subtract(ex.multiply(a.number, other.divisor), ex.multiply(other.number, a.divisor))
+    return _sign_condition(difference, op)
+
+
+# --- functions of sizes ---------------------------------------------------------------------------------
+
+
+def smax(*sizes: Any) -> Any:
+    """The greatest, without exploring cases; one argument is taken as an iterable, as ``max`` does."""
+    return _extreme(sizes, ex.maximum, max)
+
+
+def smin(*sizes: Any) -> Any:
+    """The least, without exploring cases; one argument is taken as an iterable, as ``min`` does."""
+    return _extreme(sizes, ex.minimum, min)
+
+
+def _extreme(sizes: tuple[Any, ...], on_exprs: Any, plain: Any) -> Any:
+    values = list(sizes[0]) if len(sizes) == 1 else list(sizes)
+    if not any(isinstance(value, Dim) for value in values):
+        return plain(values)
+    exprs = [expr_of(value) for value in values]
+    if any(e is None for e in exprs):
+        return plain(values)
+    result = exprs[0]
+    for other in exprs[1:]:
+        if result is not other:
+            result = on_exprs(result, other)
+    return of(result)
+
+
+def select(condition: bool | Condition, if_true: Any, if_false: Any) -> Any:
+    """``if_true`` where the condition holds, else ``if_false``, without exploring cases."""
+    if not isinstance(condition, Condition):
+        return if_true if condition else if_false
+    yes, no = expr_of(if_true), expr_of(if_false)
+    if yes is None or no is None:
+        raise TypeError("select() chooses between sizes")
+    if yes is no:
+        return if_true
+    if path.implied(condition):
+        return if_true
+    if not path.possible(condition):
+        return if_false
+    where = condition.placed()
+    opposite = cond.negate(condition)
+    assert isinstance(opposite, Condition)
+    return of(ex.piecewise(((where, yes), (opposite.placed(), no))))
+
+
+def scaled_floor(size: Size, factor: Any) -> Any:
+    """``floor(float(size) * factor)`` as torch's resize computes it in double precision."""
+    if isinstance(factor, (Ratio, FloatProduct)):
+        return math.floor(_as_ratio(factor) * size)
+    if isinstance(factor, Dim) or type(factor) is int:
+        return size * factor
+    if isinstance(size, Dim):
+        return of(ex.scaled(size.expr, float(factor)))
+    return math.floor(float(size) * factor)
+
+
+def product(sizes: Iterable[Size]) -> Any:
+    """The product, kept factored so that a later division cancels."""
+    number = 1
+    symbolic: Expr | None = None
+    for size in sizes:
+        if isinstance(size, Dim):
+            symbolic = size.expr if symbolic is None else ex.multiply(symbolic, size.expr)
+        else:
+            number *= size
+    return number if symbolic is None else of(ex.scale(symbolic, number))
+
+
+def divides(divisor: Any, size: Any) -> bool | Condition:
+    """Whether ``size % divisor == 0``.
+
+    Raises:
+        TooComplex: divisor and size share too little to tell.
+    """
+    number, by = expr_of(size), expr_of(divisor)
+    if number is None or by is None:
+        raise TypeError("divides() takes sizes")
+    if not by.items:
+        if by.const == 0:
+            return cond.compare(number, "==")
+        return cond.divides(by.const, number)
+    number, by = ex.cancel(number, by)
+    if not by.items:
+        return cond.divides(by.const, number)
+    if not number.items and number.const:
+        return cond.any_of(*(
+            cond.compare(ex.add_constant(by, -d), "==") for d in ex_divisors(number.const)
+        ))
+    remainder = ex.subtract(number, ex.multiply(ex.quotient(number, by), by))
+    if remainder.items and not remainder.affine:
+        raise TooComplex(f"whether {by} divides {number} is beyond what a set of sizes can express")
+    return cond.compare(remainder, "==")
+
+
+def ex_divisors(number: int) -> Iterable[int]:
+    """Divisors of both signs."""
+    return [sign * d for d in range(1, abs(number) + 1) if number % d == 0 for sign in (1, -1)]
+
+
+def divide(size: Any, divisor: Any) -> Any:
+    """``size // divisor`` where ``divides(divisor, size)`` has been required."""
+    number, by = expr_of(size), expr_of(divisor)
+    if number is None or by is None:
+        raise TypeError("divide() takes sizes")
+    return of(_floordiv(number, by))
+
+
+def evaluate(size: Any, env: Env) -> int:
+    """A size's value for concrete input sizes."""
+    return size.expr.evaluate(env) if isinstance(size, Dim) else int(size)
+
+
+# --- pickling -------------------------------------------------------------------------------------------
+
+
+def _terms_of(a: Expr) -> Any:
+    parts: list[Any] = []
+    for term, coefficient in a.items:
+        if isinstance(term, ex.Symbol):
+            data: Any = ("symbol", term.name)
+        elif isinstance(term, ex.FloorDiv):
+            data = ("floordiv", _terms_of(term.numerator), term.divisor)
+        elif isinstance(term, ex.Quotient):
+            data = ("quotient", _terms_of(term.numerator), _terms_of(term.divisor))
+        elif isinstance(term, ex.Pos):
+            data = ("pos", _terms_of(term.inner))
+        elif isinstance(term, ex.Scaled):
+            data = ("scaled", _terms_of(term.inner), term.factor)
+        elif isinstance(term, ex.Product):
+            data = ("product", [_terms_of(f) for f in term.factors])
+        else:
+            assert isinstance(term, ex.Piece)
+            data = ("piece", [(w.support, str(w.region), _terms_of(v)) for w, v in term.cases])
+        parts.append((data, coefficient))
+    return parts, a.const
+
+
+def _expr_from(data: Any) -> Expr:
+    parts, const = data
+    result = ex.constant(const)
+    for term, coefficient in parts:
+        result = ex.add(result, ex.scale(_term_from(term), coefficient))
+    return result
+
+
+def _term_from(data: Any) -> Expr:
+    kind, *rest = data
+    if kind == "symbol":
+        return ex.symbol(rest[0])
+    if kind == "floordiv":
+        return ex.floordiv(_expr_from(rest[0]), rest[1])
+    if kind == "quotient":
+        return ex.quotient(_expr_from(rest[0]), _expr_from(rest[1]))
+    if kind == "pos":
+        return ex.positive_part(_expr_from(rest[0]))
+    if kind == "scaled":
+        return ex.scaled(_expr_from(rest[0]), rest[1])
+    if kind == "product":
+        return ex.multiply_all(_expr_from(f) for f in rest[0])
+    from shapelint.sizes.region import Placed, parse
+
+    return ex.piecewise(tuple((Placed(tuple(s), parse(len(s), r)), _expr_from(v)) for s, r, v in rest[0]))
+
+
+def _restore(data: Any) -> Any:
+    return of(_expr_from(data))

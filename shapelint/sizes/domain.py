@@ -1,0 +1,219 @@
+"""The sizes that are still possible on a path: a product of sets over separate symbols.
+
+H and W stay apart as long as nothing couples them; a condition on both joins their factors, and factors
+that turn out to be independent again are split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from shapelint.sizes import region as rg
+from shapelint.sizes.condition import Condition, Member
+from shapelint.sizes.region import Placed, Region, TooComplex
+
+MAX_POINTS = 20_000
+"""A finite domain of at most this many points answers what no set expresses, point by point."""
+
+
+class Domain:
+    """A set of sizes, factored. Immutable.
+
+    Attributes:
+        factors: every symbol's factor; symbols that are coupled share one.
+    """
+
+    __slots__ = ("factors",)
+
+    factors: Mapping[str, Placed]
+
+    def __init__(self, factors: Mapping[str, Placed]) -> None:
+        self.factors = factors
+
+    @classmethod
+    def positive(cls, symbols: Iterable[str]) -> Domain:
+        """Every size at least 1."""
+        return cls({name: Placed((name,), rg.positive(1)) for name in symbols})
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self.factors)
+
+    def distinct(self) -> list[Placed]:
+        """Each factor once, in the order of the symbols."""
+        return list({placed.key: placed for placed in self.factors.values()}.values())
+
+    def is_empty(self) -> bool:
+        return any(placed.region.is_empty() for placed in self.factors.values())
+
+    def over(self, support: Sequence[str]) -> Placed:
+        """The joint factor of all symbols that ``support`` touches."""
+        first = self.factors[support[0]]
+        if all(self.factors[name] is first for name in support):
+            return first
+        touched = list({self.factors[name].key: self.factors[name] for name in support}.values())
+        joint = tuple(sorted(name for placed in touched for name in placed.support))
+        result = touched[0].over(joint)
+        for placed in touched[1:]:
+            result = result.intersect(placed.over(joint))
+        return Placed(joint, result)
+
+    def status(self, condition: bool | Condition) -> bool | None:
+        """True where the condition holds for all these sizes, False for none, ``None`` for some.
+
+        Raises:
+            TooComplex: that cannot be found out.
+        """
+        if not isinstance(condition, Condition):
+            return condition
+        here, where = self._meet(condition)
+        if here.is_subset(where):
+            return True
+        return False if here.is_disjoint(where) else None
+
+    def restrict(self, condition: bool | Condition) -> Domain:
+        """The sizes among these for which the condition holds."""
+        if not isinstance(condition, Condition):
+            return self if condition else self._emptied()
+        here, where = self._meet(condition)
+        if not condition.support():
+            return self._emptied() if where.is_empty() else self
+        return self._with(self.over(condition.support()).support, here.intersect(where))
+
+    def _meet(self, condition: Condition) -> tuple[Region, Region]:
+        support = condition.support()
+        if not support:
+            return rg.universe(0), condition.placed().region
+        here = self.over(support)
+        try:
+            placed = condition.placed()
+            for assumed in condition.assumptions():
+                if self.status(assumed) is not True:
+                    raise TooComplex(f"{assumed} is not known, which {condition} rests on")
+        except TooComplex:
+            return here.region, self._pointwise(here, condition)
+        return here.region, placed.over(here.support)
+
+    def _pointwise(self, here: Placed, condition: Condition) -> Region:
+        points = here.region.points(MAX_POINTS)
+        if points is None:
+            raise TooComplex(f"{condition} is beyond what a set of sizes can express")
+        kept = [p for p in points if condition.evaluate(rg.as_env(here.support, p))]
+        return rg.from_points(len(here.support), kept)
+
+    def _with(self, support: tuple[str, ...], region: Region) -> Domain:
+        factors = dict(self.factors)
+        for placed in split(Placed(support, region)):
+            for name in placed.support:
+                factors[name] = placed
+        return Domain(factors)
+
+    def _emptied(self) -> Domain:
+        return Domain({name: Placed((name,), rg.empty(1)) for name in self.factors})
+
+    def intersect(self, other: Domain) -> Domain:
+        result = self
+        for placed in other.distinct():
+            result = result.restrict(Member(placed))
+        return result
+
+    def subtract(self, other: Domain) -> Domain:
+        """The sizes among these that are not among the others."""
+        changed = [p for p in other.distinct() if self.status(Member(p)) is not True]
+        if not changed:
+            return self._emptied()
+        return self.restrict(_outside(changed))
+
+    def unite(self, other: Domain) -> Domain:
+        if other.is_empty():
+            return self
+        if self.is_empty():
+            return other
+        differing = [
+            name for name in self.factors if self.factors[name].key != other.factors[name].key
+        ]
+        if not differing:
+            return self
+        mine, theirs = self.over(differing), other.over(differing)
+        while set(mine.support) != set(theirs.support):
+            names = tuple(sorted({*mine.support, *theirs.support}))
+            mine, theirs = self.over(names), other.over(names)
+        return self._with(mine.support, mine.region.unite(theirs.region))
+
+    def contains(self, env: Mapping[str, int]) -> bool:
+        return all(placed.holds(env) for placed in self.distinct())
+
+    def project(self, names: Iterable[str]) -> Domain:
+        """What remains when only these symbols are looked at."""
+        wanted = set(names)
+        factors: dict[str, Placed] = {}
+        for placed in self.distinct():
+            kept = tuple(name for name in placed.support if name in wanted)
+            if placed.region.is_empty():
+                return Domain({name: Placed((name,), rg.empty(1)) for name in self.factors if name in wanted})
+            if kept:
+                region = placed.region.project(tuple(placed.support.index(name) for name in kept))
+                for part in split(Placed(kept, region)):
+                    for name in part.support:
+                        factors[name] = part
+        return Domain({name: factors[name] for name in self.factors if name in wanted})
+
+    def fix(self, env: Mapping[str, int]) -> Domain:
+        """The sizes of the remaining symbols once some are known."""
+        factors: dict[str, Placed] = {}
+        emptied = False
+        for placed in self.distinct():
+            region, names = placed.region, list(placed.support)
+            for name in placed.support:
+                if name in env:
+                    region = region.fix(names.index(name), env[name])
+                    names.remove(name)
+            if not names and region.is_empty():
+                emptied = True
+            for name in names:
+                factors[name] = Placed(tuple(names), region)
+        remaining = Domain({name: factors[name] for name in self.factors if name not in env})
+        return remaining._emptied() if emptied else remaining
+
+    def sample(self) -> dict[str, int] | None:
+        """The least sizes in the set, or ``None`` where it is empty."""
+        env: dict[str, int] = {}
+        for placed in self.distinct():
+            point = placed.region.sample()
+            if point is None:
+                return None
+            env.update(zip(placed.support, point, strict=True))
+        return {name: env[name] for name in self.factors}
+
+    def is_subset(self, other: Domain) -> bool:
+        return self.is_empty() or all(self.status(Member(placed)) is True for placed in other.distinct())
+
+    def equals(self, other: Domain) -> bool:
+        return self.is_subset(other) and other.is_subset(self)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{','.join(p.support)}: {p}" for p in self.distinct())
+
+
+def _outside(factors: Sequence[Placed]) -> Condition:
+    support = tuple(sorted({name for placed in factors for name in placed.support}))
+    region = rg.empty(len(support))
+    for placed in factors:
+        region = region.unite(placed.region.complement().embed(
+            tuple(support.index(name) for name in placed.support), len(support)
+        ) if placed.support != support else placed.region.complement())
+    return Member(Placed(support, region))
+
+
+def split(placed: Placed) -> list[Placed]:
+    """The factor as independent factors, where it is a product."""
+    if len(placed.support) == 1:
+        return [placed]
+    for position, name in enumerate(placed.support):
+        others = tuple(i for i in range(len(placed.support)) if i != position)
+        alone, rest = placed.region.project((position,)), placed.region.project(others)
+        box = alone.embed((position,), len(placed.support)).intersect(rest.embed(others, len(placed.support)))
+        if box.is_subset(placed.region):
+            rest_names = tuple(placed.support[i] for i in others)
+            return [Placed((name,), alone), *split(Placed(rest_names, rest))]
+    return [placed]

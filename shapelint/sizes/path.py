@@ -1,0 +1,154 @@
+"""The path that is being followed: it decides conditions on sizes and keeps the sizes that are still on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shapelint.sizes import condition as conditions
+from shapelint.sizes.condition import Condition, Undecided
+from shapelint.sizes.domain import Domain
+from shapelint.sizes.expr import Expr
+from shapelint.sizes.region import TooComplex
+
+_active: Path | None = None
+
+
+class SizeError(RuntimeError):
+    """What PyTorch would raise: every size on the path violates a requirement."""
+
+
+class Path:
+    """One way through a computation, and the sizes that take it.
+
+    This one explores nothing: what the domain does not decide is :class:`Undecided`. The tracer's
+    subclass explores both outcomes.
+
+    Attributes:
+        domain: the sizes that reach the present point.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+
+    def decide(self, condition: Condition) -> bool:
+        """The truth of a condition, exploring both outcomes where both are possible."""
+        try:
+            known = self.domain.status(condition)
+        except TooComplex as reason:
+            raise Undecided(str(reason)) from reason
+        return self.fork(condition) if known is None else known
+
+    def fork(self, condition: Condition) -> bool:
+        """Take one outcome of an undecided condition."""
+        raise Undecided(f"{condition} holds for some sizes only")
+
+    def require(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        """Drop the sizes for which the condition fails.
+
+        Raises:
+            SizeError: it fails for all of them.
+        """
+        try:
+            known = self.domain.status(condition)
+        except TooComplex as limit:
+            raise Undecided(str(limit)) from limit
+        if known is True:
+            return
+        if known is False:
+            raise SizeError(reason.format(*arguments))
+        assert isinstance(condition, Condition)
+        self.failing(condition, reason, arguments)
+        self.domain = self.domain.restrict(condition)
+
+    def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        """Called before sizes leave the path; the tracer records where and why."""
+
+    def accident(self, condition: bool | Condition, a: object, b: object) -> None:
+        """Called where sizes broadcast only because one of them happens to be 1."""
+
+    def concrete(self, size: Expr) -> int:
+        """A plain int for a size that must be one (``range(h)``, an index)."""
+        if size.is_constant:
+            return size.const
+        raise Undecided(f"a plain number is needed where the size is {size}")
+
+
+def active() -> Path | None:
+    """The path being followed, if any."""
+    return _active
+
+
+@contextmanager
+def following(path: Path) -> Iterator[Path]:
+    """Follow ``path`` within the block."""
+    before = _active
+    activate(path)
+    try:
+        yield path
+    finally:
+        activate(before)
+
+
+def activate(path: Path | None) -> None:
+    """Make ``path`` the one that decides conditions."""
+    global _active
+    _active = path
+    conditions._active_decider = None if path is None else path.decide
+
+
+def require(condition: bool | Condition, reason: str, *arguments: object) -> None:
+    """State what PyTorch requires; sizes for which it fails leave the path.
+
+    Args:
+        reason: a format string for ``arguments``, filled in only when someone reads it.
+
+    Raises:
+        SizeError: no size on the path satisfies it.
+    """
+    if condition is True:
+        return
+    if not isinstance(condition, Condition):
+        if not condition:
+            raise SizeError(reason.format(*arguments))
+        return
+    if _active is None:
+        raise Undecided(f"{condition} depends on the input size")
+    _active.require(condition, reason, arguments)
+
+
+def implied(condition: bool | Condition) -> bool:
+    """Whether the condition is known to hold for every size on the path."""
+    if not isinstance(condition, Condition):
+        return bool(condition)
+    return _status(condition) is True
+
+
+def possible(condition: bool | Condition) -> bool:
+    """Whether the condition may hold for some size on the path."""
+    if not isinstance(condition, Condition):
+        return bool(condition)
+    return _status(condition) is not False
+
+
+def _status(condition: Condition) -> bool | None:
+    if _active is None:
+        return None
+    try:
+        return _active.domain.status(condition)
+    except TooComplex:
+        # Neither proven nor excluded: whoever relies on it will state it as a requirement, which reports.
+        return None
+
+
+def note_accident(condition: bool | Condition, a: object, b: object) -> None:
+    """Tell the path that sizes broadcast by accident where the condition holds."""
+    if _active is not None:
+        _active.accident(condition, a, b)
+
+
+def concrete(size: Expr) -> int:
+    """A plain int for a symbolic size, from the active path."""
+    if _active is None:
+        raise Undecided(f"a plain number is needed where the size is {size}")
+    return _active.concrete(size)

@@ -1,0 +1,423 @@
+"""Sets of sizes as isl keeps them: Presburger sets of a few anonymous integers, with every operation remembered.
+
+A ``Region`` knows its variables by position only, so what is learned about H holds for W at no cost:
+the two axes of an image almost always ask the same questions. ``Placed`` puts names to the positions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from math import lcm
+
+import islpy as isl
+
+from shapelint.sizes import expr as ex
+from shapelint.sizes.expr import Env, Expr, Rename
+
+SCALED_LIMIT = 65_536
+"""Up to this size a float scale factor's rounding is checked one size at a time."""
+
+_MAX_ROUNDING_EXCEPTIONS = 512
+
+_uids = itertools.count()
+_SET = isl.dim_type.set
+_IN = isl.dim_type.in_
+
+
+class TooComplex(Exception):
+    """A question isl cannot answer within the bounds this tool sets itself, or at all (products)."""
+
+
+class Region:
+    """A set of tuples of ``arity`` integers."""
+
+    __slots__ = ("_memo", "arity", "isl_set", "uid")
+
+    def __init__(self, arity: int, isl_set: isl.Set) -> None:
+        self.arity = arity
+        self.isl_set = isl_set
+        self.uid = next(_uids)
+        self._memo: dict[object, object] = {}
+
+    def intersect(self, other: Region) -> Region:
+        return self._binary("&", other, lambda: self.isl_set.intersect(other.isl_set))
+
+    def unite(self, other: Region) -> Region:
+        return self._binary("|", other, lambda: self.isl_set.union(other.isl_set))
+
+    def subtract(self, other: Region) -> Region:
+        return self._binary("-", other, lambda: self.isl_set.subtract(other.isl_set))
+
+    def complement(self) -> Region:
+        known = self._memo.get("~")
+        if known is None:
+            known = self._memo["~"] = Region(self.arity, self.isl_set.complement())
+            known._memo["~"] = self
+        assert isinstance(known, Region)
+        return known
+
+    def _binary(self, op: str, other: Region, compute: object) -> Region:
+        key = (op, other.uid)
+        known = self._memo.get(key)
+        if known is None:
+            assert callable(compute)
+            result = compute().coalesce()
+            known = Region(self.arity, result)
+            if op == "&":
+                if result.plain_is_equal(self.isl_set):
+                    known = self
+                elif result.plain_is_equal(other.isl_set):
+                    known = other
+            self._memo[key] = known
+        assert isinstance(known, Region)
+        return known
+
+    def is_empty(self) -> bool:
+        known = self._memo.get("empty")
+        if known is None:
+            known = self._memo["empty"] = bool(self.isl_set.is_empty())
+        return bool(known)
+
+    def is_subset(self, other: Region) -> bool:
+        if self is other:
+            return True
+        key = ("<=", other.uid)
+        known = self._memo.get(key)
+        if known is None:
+            known = self._memo[key] = bool(self.isl_set.is_subset(other.isl_set))
+        return bool(known)
+
+    def is_disjoint(self, other: Region) -> bool:
+        key = ("disjoint", other.uid)
+        known = self._memo.get(key)
+        if known is None:
+            known = self._memo[key] = bool(self.isl_set.is_disjoint(other.isl_set))
+        return bool(known)
+
+    def equals(self, other: Region) -> bool:
+        return self is other or (self.is_subset(other) and other.is_subset(self))
+
+    def embed(self, positions: tuple[int, ...], arity: int) -> Region:
+        """The same set over more variables: variable ``i`` moves to ``positions[i]`` (increasing)."""
+        if len(positions) == arity:
+            return self
+        key = ("embed", positions, arity)
+        known = self._memo.get(key)
+        if known is None:
+            result = self.isl_set
+            for position in range(arity):
+                if position not in positions:
+                    result = result.insert_dims(_SET, position, 1)
+            known = self._memo[key] = Region(arity, result)
+        assert isinstance(known, Region)
+        return known
+
+    def project(self, positions: tuple[int, ...]) -> Region:
+        """The tuples that remain when only the variables at ``positions`` are looked at."""
+        if len(positions) == self.arity:
+            return self
+        key = ("project", positions)
+        known = self._memo.get(key)
+        if known is None:
+            result = self.isl_set
+            for position in reversed(range(self.arity)):
+                if position not in positions:
+                    result = result.project_out(_SET, position, 1)
+            known = self._memo[key] = Region(len(positions), result.compute_divs().coalesce())
+        assert isinstance(known, Region)
+        return known
+
+    def fix(self, position: int, value: int) -> Region:
+        """The tuples with this value at this position, which is dropped."""
+        fixed = self.isl_set.fix_val(_SET, position, isl.Val(value)).project_out(_SET, position, 1)
+        return Region(self.arity - 1, fixed)
+
+    def holds(self, point: tuple[int, ...]) -> bool:
+        """Whether the tuple is in the set."""
+        key = ("at", point)
+        known = self._memo.get(key)
+        if known is None:
+            fixed = self.isl_set
+            for position, value in enumerate(point):
+                fixed = fixed.fix_val(_SET, position, isl.Val(value))
+            known = self._memo[key] = not fixed.is_empty()
+        return bool(known)
+
+    def sample(self) -> tuple[int, ...] | None:
+        """The lexicographically least member, or ``None`` where there is none or no least one."""
+        if self.is_empty():
+            return None
+        if not all(self.isl_set.dim_has_lower_bound(_SET, i) for i in range(self.arity)):
+            point = self.isl_set.sample_point()
+        else:
+            point = self.isl_set.lexmin().sample_point()
+        return tuple(point.get_coordinate_val(_SET, i).to_python() for i in range(self.arity))
+
+    def bounds(self, position: int) -> tuple[int | None, int | None]:
+        """Least and greatest value of one variable; ``None`` where there is none."""
+        key = ("bounds", position)
+        known = self._memo.get(key)
+        if known is None:
+            single = self.project((position,)).isl_set
+            low = single.dim_min_val(0) if not single.is_empty() else isl.Val.nan(single.get_ctx())
+            high = single.dim_max_val(0) if not single.is_empty() else isl.Val.nan(single.get_ctx())
+            known = self._memo[key] = (
+                low.to_python() if low.is_int() else None,
+                high.to_python() if high.is_int() else None,
+            )
+        assert isinstance(known, tuple)
+        return known
+
+    def is_finite(self) -> bool:
+        return self.is_empty() or bool(self.isl_set.is_bounded())
+
+    def points(self, limit: int) -> list[tuple[int, ...]] | None:
+        """All members in order, or ``None`` when there are more than ``limit`` or infinitely many."""
+        if self.is_empty():
+            return []
+        if not self.isl_set.is_bounded():
+            return None
+        count = self.isl_set.count_val()
+        if not count.is_int() or count.to_python() > limit:
+            return None
+        found: list[tuple[int, ...]] = []
+
+        def collect(point: isl.Point) -> None:
+            found.append(tuple(point.get_coordinate_val(_SET, i).to_python() for i in range(self.arity)))
+
+        self.isl_set.foreach_point(collect)
+        return sorted(found)
+
+    def members(self, low: int, high: int) -> list[int]:
+        """The members of a one-variable set from ``low`` to ``high`` inclusive."""
+        window = self.isl_set.intersect(_interval(low, high))
+        found: list[int] = []
+        window.foreach_point(lambda point: found.append(point.get_coordinate_val(_SET, 0).to_python()))
+        return sorted(found)
+
+    def modulus(self) -> int:
+        """A number that the residues in this set's description divide into."""
+        numbers = re.findall(r"mod (\d+)|/(\d+)\)|(\d+)e\d|(\d+)\*?floor", str(self.isl_set))
+        result = 1
+        for groups in numbers:
+            result = lcm(result, *(int(n) for n in groups if n and int(n) > 0))
+        return result
+
+    def __str__(self) -> str:
+        return str(self.isl_set)
+
+
+def universe(arity: int) -> Region:
+    return _universe(arity)
+
+
+@lru_cache(maxsize=64)
+def _universe(arity: int) -> Region:
+    return Region(arity, isl.Set.universe(_set_space(arity)))
+
+
+@lru_cache(maxsize=64)
+def empty(arity: int) -> Region:
+    return Region(arity, isl.Set.empty(_set_space(arity)))
+
+
+@lru_cache(maxsize=64)
+def positive(arity: int) -> Region:
+    """Every variable at least 1: what an input size is."""
+    text = ",".join(f"i{n}" for n in range(arity))
+    condition = " and ".join(f"i{n} >= 1" for n in range(arity)) or "true"
+    return Region(arity, isl.Set(f"{{ [{text}] : {condition} }}"))
+
+
+def from_points(arity: int, points: Iterable[tuple[int, ...]]) -> Region:
+    texts = [f"[{','.join(map(str, point))}]" for point in points]
+    return Region(arity, isl.Set(f"{{ {'; '.join(texts)} }}").coalesce()) if texts else empty(arity)
+
+
+def residues(modulus: int, classes: Iterable[int], low: int) -> Region:
+    """One variable, at least ``low``, whose remainder by ``modulus`` is one of ``classes``."""
+    parts = [f"[i] : i >= {low} and i mod {modulus} = {r}" for r in classes]
+    return Region(1, isl.Set(f"{{ {'; '.join(parts)} }}")) if parts else empty(1)
+
+
+def interval(low: int, high: int) -> Region:
+    return Region(1, _interval(low, high))
+
+
+def _interval(low: int, high: int) -> isl.Set:
+    return isl.Set(f"{{ [i] : {low} <= i <= {high} }}")
+
+
+@lru_cache(maxsize=64)
+def _set_space(arity: int) -> isl.Space:
+    return isl.Set(f"{{ [{','.join(f'i{n}' for n in range(arity))}] }}").get_space()
+
+
+# --- named regions -----------------------------------------------------------------------------------
+
+
+class Placed:
+    """A region over named symbols (sorted by name)."""
+
+    __slots__ = ("key", "region", "support")
+
+    def __init__(self, support: tuple[str, ...], region: Region) -> None:
+        self.support = support
+        self.region = region
+        self.key = (support, region.uid)
+
+    def holds(self, env: Env) -> bool:
+        return self.region.holds(tuple(env[name] for name in self.support))
+
+    def rename(self, names: Rename) -> Placed:
+        """The same set over other symbols; names must keep their order."""
+        return Placed(tuple(names.get(name, name) for name in self.support), self.region)
+
+    def over(self, support: tuple[str, ...]) -> Region:
+        """The region over more symbols."""
+        if support == self.support:
+            return self.region
+        return self.region.embed(tuple(support.index(name) for name in self.support), len(support))
+
+    def __str__(self) -> str:
+        return describe(self.region, self.support)
+
+
+def describe(region: Region, support: tuple[str, ...]) -> str:
+    """The isl text with the symbols' names in place of the positions."""
+    named = region.isl_set
+    for position, name in enumerate(support):
+        named = named.set_dim_name(_SET, position, name)
+    text = str(named)
+    return text[text.find(":") + 1 :].strip(" {}") if ":" in text else text
+
+
+# --- conditions on expressions ------------------------------------------------------------------------
+
+_ANON = [f"_{n:02d}" for n in range(100)]
+
+
+def anonymous(a: Expr) -> Expr:
+    """``a`` over positional symbols, so that formulas that differ in names only share what is known of them."""
+    known = a.memo.get("anonymous")
+    if known is None:
+        names = dict(zip(a.support, _ANON, strict=False))
+        known = a.memo["anonymous"] = a.rename(names)
+        known.memo["anonymous"] = known
+    assert isinstance(known, Expr)
+    return known
+
+
+def region_where(a: Expr, op: str) -> Region:
+    """The sizes where affine ``a`` satisfies ``op`` ("==", "!=" or ">=") 0, by position in ``a.support``."""
+    general = anonymous(a)
+    key = ("where", op)
+    known = general.memo.get(key)
+    if known is None:
+        function = affine_function(general, len(general.support))
+        if op == "==":
+            found = function.zero_set()
+        elif op == ">=":
+            found = function.nonneg_set()
+        else:
+            found = function.non_zero_set()
+        known = general.memo[key] = Region(len(general.support), found.coalesce())
+    assert isinstance(known, Region)
+    return known
+
+
+def affine_function(a: Expr, arity: int) -> isl.PwAff:
+    """An affine expression over positional symbols as isl's piecewise quasi-affine function."""
+    key = ("isl", arity)
+    known = a.memo.get(key)
+    if known is not None:
+        assert isinstance(known, isl.PwAff)
+        return known
+    result = isl.PwAff.from_aff(
+        isl.Aff.val_on_domain(isl.LocalSpace.from_space(_set_space(arity)), isl.Val(a.const))
+    )
+    for term, coefficient in a.items:
+        piece = _term_function(term, arity)
+        result = result.add(piece.scale_val(isl.Val(coefficient)) if coefficient != 1 else piece)
+    a.memo[key] = result
+    return result
+
+
+def _term_function(term: ex.Term, arity: int) -> isl.PwAff:
+    if isinstance(term, ex.Symbol):
+        local = isl.LocalSpace.from_space(_set_space(arity))
+        return isl.PwAff.from_aff(isl.Aff.var_on_domain(local, _SET, _ANON.index(term.name)))
+    if isinstance(term, ex.FloorDiv):
+        inner = affine_function(term.numerator, arity)
+        return inner.scale_down_val(isl.Val(term.divisor)).floor()
+    if isinstance(term, ex.Pos):
+        inner = affine_function(term.inner, arity)
+        return inner.max(isl.PwAff.zero_on_domain(isl.LocalSpace.from_space(_set_space(arity))))
+    if isinstance(term, ex.Scaled):
+        return _scaled_function(affine_function(term.inner, arity), term.factor)
+    if isinstance(term, ex.Piece):
+        return _piece_function(term, arity)
+    raise TooComplex(f"{term} is not an affine function of the sizes")
+
+
+def _piece_function(term: ex.Piece, arity: int) -> isl.PwAff:
+    everywhere = tuple(_ANON[:arity])
+    result: isl.PwAff | None = None
+    for where, value in term.cases:
+        piece = affine_function(value, arity).intersect_domain(where.over(everywhere).isl_set)
+        result = piece if result is None else result.union_add(piece)
+    assert result is not None
+    return result.coalesce()
+
+
+def _scaled_function(inner: isl.PwAff, factor: float) -> isl.PwAff:
+    ratio, exceptions = _rounding(factor)
+    scaled = inner.scale_val(isl.Val(ratio.numerator)).scale_down_val(isl.Val(ratio.denominator)).floor()
+    space = isl.LocalSpace.from_space(inner.get_domain_space())
+    for value, correction in exceptions:
+        at = inner.eq_set(isl.PwAff.from_aff(isl.Aff.val_on_domain(space, isl.Val(value))))
+        fixed = isl.PwAff.from_aff(isl.Aff.val_on_domain(space, isl.Val(correction)))
+        scaled = scaled.add(fixed.intersect_domain(at).union_add(
+            isl.PwAff.zero_on_domain(space).subtract_domain(at)
+        ))
+    return scaled.coalesce()
+
+
+@lru_cache(maxsize=256)
+def _rounding(factor: float) -> tuple[Fraction, tuple[tuple[int, int], ...]]:
+    """A ratio whose floor is that of the float's product, and where double precision departs from it.
+
+    Raises:
+        TooComplex: there are more departures than a set can carry.
+    """
+    for ratio in (Fraction(factor).limit_denominator(4096), Fraction(factor)):
+        a, b = ratio.numerator, ratio.denominator
+        exceptions = [
+            (w, difference)
+            for w in range(SCALED_LIMIT)
+            if (difference := int(float(w) * factor // 1) - a * w // b)
+        ]
+        if len(exceptions) <= _MAX_ROUNDING_EXCEPTIONS:
+            return ratio, tuple(exceptions)
+    raise TooComplex(f"the scale factor {factor!r} rounds differently at too many sizes")
+
+
+def divisors(number: int) -> Iterator[int]:
+    """Positive divisors in increasing order."""
+    number = abs(number)
+    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
+    yield from small
+    yield from (number // d for d in reversed(small) if d * d != number)
+
+
+def as_env(support: Iterable[str], point: Iterable[int]) -> Mapping[str, int]:
+    return dict(zip(support, point, strict=True))
+
+
+def parse(arity: int, text: str) -> Region:
+    """A region from isl's text form."""
+    return Region(arity, isl.Set(text))
