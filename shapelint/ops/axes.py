@@ -1,0 +1,61 @@
+"""What the rules of convolution, pooling, padding and resizing share: parameters per axis, the split of a shape.
+
+Torch takes ``2``, ``(2,)`` and ``(2, 2)`` for a two-axis parameter alike. Per-axis arithmetic is written once in
+each rule and mapped over what :func:`per_axis` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shapelint.sizes import Size, any_of, require
+
+Shape = tuple[Size, ...]
+PerAxis = Size | Sequence[Size]
+
+_AXIS_NAMES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def per_axis(value: Any, axes: int, what: str = "parameter") -> tuple[Any, ...]:
+    """One value for each axis, from a single one, a sequence of one, or a sequence of ``axes``."""
+    if not isinstance(value, (tuple, list)):
+        return (value,) * axes
+    if len(value) == axes:
+        return tuple(value)
+    require(len(value) == 1, "{} has {} values, but there are {} axes", what, len(value), axes)
+    return (value[0],) * axes
+
+
+def axis_names(axes: int) -> tuple[str, ...]:
+    """The words for the last axes of a tensor: ("height", "width") for two."""
+    return _AXIS_NAMES.get(axes) or tuple(f"axis {axis}" for axis in range(axes))
+
+
+def split_shape(shape: Shape, axes: int, what: str) -> tuple[Shape, Size, Shape]:
+    """A shape as (batch or nothing, channels, spatial sizes); anything but these two ranks is refused."""
+    rank = len(shape)
+    require(
+        rank == axes + 1 or rank == axes + 2,
+        "{} takes a tensor of {} dimensions (batch, channels, {}) or {} (no batch), and got {}",
+        what,
+        axes + 2,
+        ", ".join(axis_names(axes)),
+        axes + 1,
+        rank,
+    )
+    return tuple(shape[: -axes - 1]), shape[-axes - 1], tuple(shape[-axes:])
+
+
+def require_nonzero(sizes: Sequence[Size], what: str) -> None:
+    """Refuse an empty dimension where torch does."""
+    for size in sizes:
+        require(size >= 1, "{} got an empty tensor: a dimension of size {}", what, size)
+
+
+def require_nonzero_unless_no_batch(width: Size, batch: Shape, what: str) -> None:
+    """Refuse an empty dimension, which torch allows only in a batch of no samples."""
+    if batch and not (type(batch[0]) is int and batch[0] > 0):
+        require(any_of(width >= 1, batch[0] == 0), "{} got an empty tensor: a dimension of size {}", what, width)
+    else:
+        require(width >= 1, "{} got an empty tensor: a dimension of size {}", what, width)

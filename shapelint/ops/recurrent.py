@@ -1,0 +1,187 @@
+"""Recurrent layers and cells: LSTM, GRU and plain RNN, as modules and as the functions behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
+
+from shapelint.ops.axes import Shape
+from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
+from shapelint.sizes import Size, require
+
+
+def _require_shape(actual: Shape, expected: Shape, what: str) -> None:
+    reason = "{} has shape {}, and should have {}"
+    require(len(actual) == len(expected), reason, what, actual, expected)
+    for size, wanted in zip(actual, expected, strict=True):
+        require(size == wanted, reason, what, actual, expected)
+
+
+def _require_features(shape: Shape, expected: Size) -> None:
+    require(shape[-1] == expected, "the input has {} features, and input_size is {}", shape[-1], expected)
+
+
+def _sequence(shape: Shape, batch_first: bool) -> tuple[Size, Shape]:
+    """The length of the input sequence, and its batch or nothing."""
+    require(
+        len(shape) in (2, 3),
+        "a recurrent layer takes a tensor of 3 dimensions, or 2 without a batch, and got {}",
+        len(shape),
+    )
+    if len(shape) == 2:
+        length, batch = shape[0], ()
+    else:
+        length, batch = (shape[1], shape[:1]) if batch_first else (shape[0], shape[1:2])
+    require(length >= 1, "a recurrent layer got an empty sequence (length {})", length)
+    return length, batch
+
+
+def _output(length: Size, batch: Shape, features: Size, batch_first: bool) -> Shape:
+    return (*batch, length, features) if batch_first else (length, *batch, features)
+
+
+def _layer_shapes(module: Any, input: Any) -> tuple[Shape, Shape, Shape]:
+    """The shapes of a recurrent module's output, hidden state and (for an LSTM) cell state."""
+    if isinstance(input, PackedSequence):
+        raise Unsupported("a packed sequence: its sizes depend on the lengths inside")
+    shape = input.shape
+    length, batch = _sequence(shape, module.batch_first)
+    _require_features(shape, module.input_size)
+    directions = 2 if module.bidirectional else 1
+    hidden, projected = module.hidden_size, module.proj_size or module.hidden_size
+    layers = module.num_layers * directions
+    output = _output(length, batch, projected * directions, module.batch_first)
+    return output, (layers, *batch, projected), (layers, *batch, hidden)
+
+
+@shape_rule(nn.GRU, nn.RNN)
+def gru_or_rnn_module(module: Any, input: TensorLike, hx: TensorLike | None = None) -> tuple[Spec, Spec]:
+    output, hidden, _ = _layer_shapes(module, input)
+    if hx is not None:
+        _require_shape(hx.shape, hidden, "the hidden state")
+    return Spec(output), Spec(hidden)
+
+
+@shape_rule(nn.LSTM)
+def lstm_module(
+    module: Any, input: TensorLike, hx: tuple[TensorLike, TensorLike] | None = None
+) -> tuple[Spec, tuple[Spec, Spec]]:
+    output, hidden, cell = _layer_shapes(module, input)
+    if hx is not None:
+        _require_shape(hx[0].shape, hidden, "the hidden state")
+        _require_shape(hx[1].shape, cell, "the cell state")
+    return Spec(output), (Spec(hidden), Spec(cell))
+
+
+@shape_rule("lstm")
+def lstm(
+    input: TensorLike,
+    hx: Sequence[TensorLike],
+    params: Sequence[TensorLike],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool = False,
+) -> tuple[Spec, Spec, Spec]:
+    if is_tensor(hx):
+        raise Unsupported("a packed sequence: its sizes depend on the lengths inside")
+    hidden, cell = (tuple(state.shape) for state in hx)
+    output = _functional_output(input, hidden, params, num_layers, bidirectional, batch_first)
+    return output, Spec(hidden), Spec(cell)
+
+
+@shape_rule("gru", "rnn_tanh", "rnn_relu")
+def gru_or_rnn(
+    input: TensorLike,
+    hx: TensorLike,
+    params: Sequence[TensorLike],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool = False,
+) -> tuple[Spec, Spec]:
+    if is_tensor(params):
+        raise Unsupported("a packed sequence: its sizes depend on the lengths inside")
+    hidden = tuple(hx.shape)
+    return _functional_output(input, hidden, params, num_layers, bidirectional, batch_first), Spec(hidden)
+
+
+def _functional_output(
+    input: TensorLike,
+    hidden: Shape,
+    params: Sequence[TensorLike],
+    num_layers: int,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Spec:
+    shape = input.shape
+    length, batch = _sequence(shape, batch_first)
+    _require_features(shape, params[0].shape[1])
+    directions = 2 if bidirectional else 1
+    _require_shape(hidden, (num_layers * directions, *batch, hidden[-1]), "the hidden state")
+    return Spec(_output(length, batch, hidden[-1] * directions, batch_first))
+
+
+def _cell_hidden(shape: Shape, input_size: Size, hidden_size: Size) -> Shape:
+    require(
+        len(shape) in (1, 2),
+        "a recurrent cell takes a tensor of 2 dimensions, or 1 without a batch, and got {}",
+        len(shape),
+    )
+    _require_features(shape, input_size)
+    return (*shape[:-1], hidden_size)
+
+
+@shape_rule(nn.GRUCell, nn.RNNCell)
+def gru_or_rnn_cell_module(module: Any, input: TensorLike, hx: TensorLike | None = None) -> Spec:
+    hidden = _cell_hidden(input.shape, module.input_size, module.hidden_size)
+    if hx is not None:
+        _require_shape(hx.shape, hidden, "the hidden state")
+    return Spec(hidden)
+
+
+@shape_rule(nn.LSTMCell)
+def lstm_cell_module(
+    module: Any, input: TensorLike, hx: tuple[TensorLike, TensorLike] | None = None
+) -> tuple[Spec, Spec]:
+    hidden = _cell_hidden(input.shape, module.input_size, module.hidden_size)
+    if hx is not None:
+        _require_shape(hx[0].shape, hidden, "the hidden state")
+        _require_shape(hx[1].shape, hidden, "the cell state")
+    return Spec(hidden), Spec(hidden)
+
+
+@shape_rule("gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+def gru_or_rnn_cell(
+    input: TensorLike,
+    hx: TensorLike,
+    w_ih: TensorLike,
+    w_hh: TensorLike,
+    b_ih: TensorLike | None = None,
+    b_hh: TensorLike | None = None,
+) -> Spec:
+    hidden = _cell_hidden(input.shape, w_ih.shape[1], w_hh.shape[1])
+    _require_shape(hx.shape, hidden, "the hidden state")
+    return Spec(hidden)
+
+
+@shape_rule("lstm_cell")
+def lstm_cell(
+    input: TensorLike,
+    hx: Sequence[TensorLike],
+    w_ih: TensorLike,
+    w_hh: TensorLike,
+    b_ih: TensorLike | None = None,
+    b_hh: TensorLike | None = None,
+) -> tuple[Spec, Spec]:
+    hidden = _cell_hidden(input.shape, w_ih.shape[1], w_hh.shape[1])
+    _require_shape(hx[0].shape, hidden, "the hidden state")
+    _require_shape(hx[1].shape, hidden, "the cell state")
+    return Spec(hidden), Spec(hidden)
