@@ -1,0 +1,618 @@
+"""Taking elements by position: subscripts, select, gather and scatter, ordering, diagonals, embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.ops.broadcasting import broadcast, broadcast_into
+from shapelint.ops.dimensions import (
+    Shape,
+    axis_index,
+    fail,
+    numpy_names,
+    refuse_out,
+    slice_length,
+)
+from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
+from shapelint.sizes import Dim, Size, all_of, any_of, implied, product, require, smax, smin
+
+# -- subscripts ----------------------------------------------------------------------------------------------
+
+_OUT_OF_RANGE = "index {} is out of range for dimension {} of size {}"
+
+
+@shape_rule("__getitem__")
+def getitem(input: TensorLike, index: Any) -> Spec:
+    """``x[...]`` with numbers, slices, ``None``, ``...`` and index tensors, as torch reads them."""
+    return Spec(subscripted(input.shape, index))
+
+
+@shape_rule("__setitem__")
+def setitem(input: TensorLike, index: Any, value: Any) -> None:
+    """``x[...] = value``: the value must broadcast to what the subscript selects."""
+    if not is_tensor(value):
+        return
+    if not value.ndim and _is_mask(index):
+        return
+    target = subscripted(input.shape, index)
+    given = value.shape
+    while len(given) > len(target) and type(given[0]) is int and given[0] == 1:
+        given = given[1:]
+    broadcast_into(target, given)
+
+
+def _is_mask(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(is_tensor(part) and part.dtype in (torch.bool, torch.uint8) for part in parts)
+
+
+def subscripted(shape: Shape, index: Any) -> Shape:
+    """The shape of ``x[index]``."""
+    parts = index if type(index) is tuple else tuple(index) if isinstance(index, tuple) else (index,)
+    consumed = sum(1 for part in parts if part is not None and part is not Ellipsis)
+    if consumed > len(shape):
+        fail("too many indices: {} for a tensor of {} dimensions", consumed, len(shape))
+    result: list[Size] = []
+    advanced: list[tuple[int, Shape]] = []
+    axis = 0
+    ellipsis_seen = False
+    for part in parts:
+        if part is None:
+            result.append(1)
+        elif part is Ellipsis:
+            if ellipsis_seen:
+                fail("an index can only have a single ellipsis ('...')")
+            ellipsis_seen = True
+            skipped = len(shape) - consumed
+            result.extend(shape[axis : axis + skipped])
+            axis += skipped
+        else:
+            if type(part) is slice:
+                result.append(_sliced(shape[axis], part))
+            elif type(part) is int or isinstance(part, Dim):
+                _require_index(part, shape[axis], axis)
+            else:
+                gathered = _index_shape(part, shape[axis], axis)
+                if gathered is not None:
+                    advanced.append((len(result), gathered))
+                    result.append(-1)
+            axis += 1
+    result.extend(shape[axis:])
+    return _placed(result, advanced) if advanced else tuple(result)
+
+
+def _sliced(size: Size, part: slice) -> Size:
+    start, stop, step = part.start, part.stop, part.step
+    if start is None and stop is None and step is None:
+        return size
+    if step is not None and type(step) is not int:
+        step = _number(step)
+        if type(step) is not int:
+            raise Unsupported("a slice whose step depends on a size")
+    return slice_length(
+        size,
+        None if start is None else _number(start),
+        None if stop is None else _number(stop),
+        1 if step is None else step,
+    )
+
+
+def _number(value: Any) -> Size:
+    """A slice bound: an int, a size, or what has ``__index__``; a tensor's value is not known."""
+    if type(value) is int or isinstance(value, Dim):
+        return value
+    if is_tensor(value) or not hasattr(value, "__index__"):
+        raise Unsupported(f"a slice bound given as {type(value).__name__}")
+    return int(value.__index__())
+
+
+def _require_index(index: Size, size: Size, axis: int) -> None:
+    """Require that an integer index exists in a dimension."""
+    if type(index) is int:
+        if type(size) is int:
+            if not -size <= index < size:
+                fail(_OUT_OF_RANGE, index, axis, size)
+            return
+        enough = size > index if index >= 0 else size >= -index
+        if not implied(enough):
+            require(enough, _OUT_OF_RANGE, index, axis, size)
+        return
+    require(all_of(index < size, index >= -size), _OUT_OF_RANGE, index, axis, size)
+
+
+def _index_shape(part: Any, size: Size, axis: int) -> Shape | None:
+    """The shape of an index tensor or list; ``None`` for a single integer tensor, which selects."""
+    if is_tensor(part):
+        if part.dtype in (torch.bool, torch.uint8):
+            raise Unsupported("a boolean mask selects a number of elements that depends on the data")
+        if part.dtype.is_floating_point or part.dtype.is_complex:
+            fail("tensors used as indices must be integers or booleans, not {}", part.dtype)
+        if not part.ndim:
+            require(size >= 1, _OUT_OF_RANGE, 0, axis, size)
+            return None
+        if not _surely_positive(size):
+            require(any_of(size >= 1, product(part.shape) == 0), _OUT_OF_RANGE, 0, axis, size)
+        return part.shape
+    if isinstance(part, (list, range)):
+        return _list_shape(list(part), size, axis)
+    if hasattr(part, "__index__") and not isinstance(part, bool):
+        _require_index(int(part.__index__()), size, axis)
+        return None
+    raise Unsupported(f"a subscript given as {type(part).__name__}")
+
+
+def _surely_positive(size: Size) -> bool:
+    return size >= 1 if type(size) is int else implied(size >= 1)
+
+
+def _list_shape(items: list[Any], size: Size, axis: int) -> Shape:
+    for item in items:
+        if isinstance(item, bool) or not (type(item) is int or isinstance(item, Dim)):
+            raise Unsupported("a subscript given as a list of other things than numbers")
+        _require_index(item, size, axis)
+    return (len(items),)
+
+
+def _placed(result: list[Size], advanced: list[tuple[int, Shape]]) -> Shape:
+    """The broadcast index shape in the place of the indexed dimensions: there if they are neighbours, else in front."""
+    places = [place for place, _ in advanced]
+    gathered = broadcast(*(shape for _, shape in advanced))
+    kept = [size for place, size in enumerate(result) if place not in places]
+    first = places[0] if places[-1] - places[0] == len(places) - 1 else 0
+    return (*kept[:first], *gathered, *kept[first:])
+
+
+# -- one piece of a dimension --------------------------------------------------------------------------------
+
+
+@shape_rule("narrow", "narrow_copy")
+@numpy_names
+def narrow(input: TensorLike, dim: int, start: Any, length: Size) -> Spec:
+    """``length`` elements of a dimension from ``start`` on."""
+    shape = input.shape
+    if not shape:
+        fail("narrow needs at least one dimension")
+    axis = axis_index(dim, len(shape))
+    size = shape[axis]
+    require(length >= 0, "narrow: the length {} is negative", length)
+    if is_tensor(start):
+        require(length <= size, "narrow: length {} is more than dimension {} has: {}", length, axis, size)
+    else:
+        reason = "narrow: {} elements from {} on exceed dimension {} of size {}"
+        if type(start) is int:
+            first = start if start >= 0 else size + start
+            require(all_of(first >= 0, first + length <= size), reason, length, start, axis, size)
+        else:
+            ahead = all_of(start >= 0, start + length <= size)
+            behind = all_of(start < 0, start >= -size, start + length <= 0)
+            require(any_of(ahead, behind), reason, length, start, axis, size)
+    return Spec((*shape[:axis], length, *shape[axis + 1 :]))
+
+
+@shape_rule("select")
+@numpy_names
+def select_index(input: TensorLike, dim: int, index: Any) -> Spec:
+    """One element of a dimension, which disappears."""
+    shape = input.shape
+    if not shape:
+        fail("select() cannot be applied to a single number (0 dimensions)")
+    axis = axis_index(dim, len(shape))
+    if not is_tensor(index):
+        _require_index(index, shape[axis], axis)
+    return Spec(shape[:axis] + shape[axis + 1 :])
+
+
+@shape_rule("index_select")
+@numpy_names
+def index_select(input: TensorLike, dim: int, index: TensorLike, **options: Any) -> Spec:
+    """The listed elements of a dimension."""
+    if options:
+        refuse_out(options)
+    if index.ndim > 1:
+        fail("index_select: the index must be a vector, and has {} dimensions", index.ndim)
+    shape = input.shape
+    axis = axis_index(dim, len(shape))
+    count = index.shape[0] if index.ndim else 1
+    if not shape:
+        require(count == 1, "index_select of a single number takes one index, and got {}", count)
+        return Spec(())
+    return Spec((*shape[:axis], count, *shape[axis + 1 :]))
+
+
+# -- gather and scatter --------------------------------------------------------------------------------------
+
+
+def _require_fits(index: Shape, other: Shape, spared: int | None, what: str) -> None:
+    """Require that an index is no larger than a tensor, except in the dimension that is looked up."""
+    index, other = index or (1,), other or (1,)
+    if len(index) != len(other):
+        fail("{}: the index has {} dimensions and the tensor {}", what, len(index), len(other))
+    for axis, (size, limit) in enumerate(zip(index, other, strict=True)):
+        if axis != spared and size is not limit:
+            reason = "{}: the index has size {} in dimension {}, more than the tensor's {}"
+            require(_within(size, limit, index), reason, what, size, axis, limit)
+
+
+def _within(size: Size, limit: Size, index: Shape) -> Any:
+    """An index without elements fits everywhere."""
+    fits = size <= limit
+    if fits is True:
+        return True
+    return any_of(fits, *(each == 0 for each in index if not _surely_positive(each)))
+
+
+@shape_rule("gather")
+@numpy_names
+def gather(input: TensorLike, dim: int, index: TensorLike, **options: Any) -> Spec:
+    """One element for each of the index, looked up along a dimension."""
+    if options:
+        refuse_out(options)
+    axis = axis_index(dim, input.ndim)
+    _require_fits(index.shape, input.shape, axis, "gather")
+    return Spec(index.shape)
+
+
+def _require_scatter(input: TensorLike, dim: int, index: TensorLike, src: Any) -> None:
+    axis = axis_index(dim, input.ndim)
+    _require_fits(index.shape, input.shape, axis, "scatter")
+    if is_tensor(src) and (src.ndim or not index.ndim):
+        _require_fits(index.shape, src.shape, None, "scatter (source)")
+
+
+@shape_rule("scatter", "scatter_add", "scatter_reduce")
+@numpy_names
+def scatter(input: TensorLike, dim: int, index: TensorLike, src: Any = None, *args: Any, **options: Any) -> Spec:
+    """Values written to places along a dimension; the shape stays."""
+    _require_scatter(input, dim, index, src)
+    return Spec(input.shape)
+
+
+@shape_rule("scatter_", "scatter_add_", "scatter_reduce_")
+@numpy_names
+def scatter_in_place(
+    input: TensorLike, dim: int, index: TensorLike, src: Any = None, *args: Any, **options: Any
+) -> TensorLike:
+    """The in-place forms of scatter."""
+    _require_scatter(input, dim, index, src)
+    return input
+
+
+@shape_rule("take_along_dim")
+@numpy_names
+def take_along_dim(input: TensorLike, indices: TensorLike, dim: int | None = None) -> Spec:
+    """``gather`` with broadcasting, or from all elements."""
+    if dim is None:
+        return Spec((product(indices.shape),))
+    if input.ndim != indices.ndim:
+        fail("take_along_dim: {} dimensions, but the indices have {}", input.ndim, indices.ndim)
+    axis = axis_index(dim, input.ndim)
+    shape, wanted = list(input.shape), list(indices.shape)
+    count = wanted[axis]
+    shape[axis] = wanted[axis] = 1
+    result = list(broadcast(tuple(shape), tuple(wanted)))
+    result[axis] = count
+    return Spec(tuple(result))
+
+
+@shape_rule("take")
+def take(input: TensorLike, index: TensorLike) -> Spec:
+    """Elements by their number among all."""
+    return Spec(index.shape)
+
+
+@shape_rule("masked_select", "nonzero", "argwhere", "bincount", "unique", "unique_consecutive", "equal", "allclose")
+def depends_on_data(*args: Any, **kwargs: Any) -> Spec:
+    """Sizes or answers that only the values decide."""
+    raise Unsupported("the result depends on the values, not only on the sizes")
+
+
+def _require_indexed(input: TensorLike, dim: int, index: TensorLike, source: Any, what: str) -> None:
+    """The source of index_add and its like: the tensor's shape, with as many elements along ``dim`` as indices."""
+    if index.ndim > 1:
+        fail("{}: the index must be a vector, and has {} dimensions", what, index.ndim)
+    axis = axis_index(dim, input.ndim)
+    if not is_tensor(source) or not source.ndim:
+        return
+    if source.ndim != input.ndim:
+        fail("{}: the source has {} dimensions and the tensor {}", what, source.ndim, input.ndim)
+    count = index.shape[0] if index.ndim else 1
+    for each, (given, size) in enumerate(zip(source.shape, input.shape, strict=True)):
+        wanted = count if each == axis else size
+        if given is not wanted:
+            require(given == wanted, "{}: the source has size {} in dimension {}, not {}", what, given, each, wanted)
+
+
+@shape_rule("index_add", "index_copy", "index_reduce")
+@numpy_names
+def index_add(input: TensorLike, dim: int, index: TensorLike, source: Any = None, *args: Any, **options: Any) -> Spec:
+    """Slices written to the listed places; the shape stays."""
+    _require_indexed(input, dim, index, options.get("tensor", source), "index_add")
+    return Spec(input.shape)
+
+
+@shape_rule("index_add_", "index_copy_", "index_reduce_")
+@numpy_names
+def index_add_in_place(
+    input: TensorLike, dim: int, index: TensorLike, source: Any = None, *args: Any, **options: Any
+) -> TensorLike:
+    """The in-place forms of ``index_add``."""
+    _require_indexed(input, dim, index, options.get("tensor", source), "index_add")
+    return input
+
+
+@shape_rule("index_fill")
+@numpy_names
+def index_fill(input: TensorLike, dim: int, index: TensorLike, value: Any) -> Spec:
+    """One value in the listed places."""
+    _require_indexed(input, dim, index, None, "index_fill")
+    return Spec(input.shape)
+
+
+@shape_rule("index_fill_")
+@numpy_names
+def index_fill_in_place(input: TensorLike, dim: int, index: TensorLike, value: Any) -> TensorLike:
+    """The in-place form of ``index_fill``."""
+    _require_indexed(input, dim, index, None, "index_fill")
+    return input
+
+
+def _require_put(input: TensorLike, indices: Sequence[Any], values: TensorLike) -> None:
+    index = tuple(slice(None) if each is None else each for each in indices)
+    if not (_is_mask(index) and not values.ndim):
+        broadcast_into(subscripted(input.shape, index), values.shape)
+
+
+@shape_rule("index_put")
+def index_put(input: TensorLike, indices: Sequence[Any], values: TensorLike, accumulate: bool = False) -> Spec:
+    """``x[indices] = values`` on a copy."""
+    _require_put(input, indices, values)
+    return Spec(input.shape)
+
+
+@shape_rule("index_put_")
+def index_put_in_place(
+    input: TensorLike, indices: Sequence[Any], values: TensorLike, accumulate: bool = False
+) -> TensorLike:
+    """``x[indices] = values``."""
+    _require_put(input, indices, values)
+    return input
+
+
+@shape_rule("slice_scatter")
+@numpy_names
+def slice_scatter(
+    input: TensorLike, src: TensorLike, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Spec:
+    """A slice replaced by another tensor of its shape."""
+    axis = axis_index(dim, input.ndim)
+    part = slice(start, end, step)
+    wanted = subscripted(input.shape, (*(slice(None),) * axis, part))
+    if len(wanted) != src.ndim:
+        fail("slice_scatter: the source has {} dimensions, not {}", src.ndim, len(wanted))
+    for each, (given, size) in enumerate(zip(src.shape, wanted, strict=True)):
+        if given is not size:
+            require(given == size, "slice_scatter: the source has size {} in dimension {}, not {}", given, each, size)
+    return Spec(input.shape)
+
+
+@shape_rule("select_scatter")
+@numpy_names
+def select_scatter(input: TensorLike, src: TensorLike, dim: int, index: Size) -> Spec:
+    """One element of a dimension replaced by another tensor."""
+    wanted = select_index(input, dim, index).shape
+    if len(wanted) != src.ndim:
+        fail("select_scatter: the source has {} dimensions, not {}", src.ndim, len(wanted))
+    for each, (given, size) in enumerate(zip(src.shape, wanted, strict=True)):
+        if given is not size:
+            require(given == size, "select_scatter: the source has size {} in dimension {}, not {}", given, each, size)
+    return Spec(input.shape)
+
+
+# -- order ---------------------------------------------------------------------------------------------------
+
+
+@shape_rule("topk")
+@numpy_names
+def topk(
+    input: TensorLike, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True, **options: Any
+) -> tuple[Spec, ...]:
+    """The ``k`` largest along a dimension, which must have as many."""
+    if options:
+        refuse_out(options)
+    shape = input.shape
+    axis = axis_index(dim, len(shape))
+    size = shape[axis] if shape else 1
+    require(all_of(k >= 0, k <= size), "topk: {} of dimension {}, which has size {}", k, axis, size)
+    result = (*shape[:axis], k, *shape[axis + 1 :]) if shape else ()
+    return torch.return_types.topk((Spec(result), Spec(result, torch.int64)))  # type: ignore[no-any-return]
+
+
+@shape_rule("sort")
+@numpy_names
+def sort(input: TensorLike, dim: int = -1, descending: bool = False, **options: Any) -> tuple[Spec, ...]:
+    """In order along a dimension, with the positions."""
+    refuse_out(options)
+    axis_index(dim, input.ndim)
+    return torch.return_types.sort((Spec(input.shape), Spec(input.shape, torch.int64)))  # type: ignore[no-any-return]
+
+
+@shape_rule("argsort")
+@numpy_names
+def argsort(input: TensorLike, dim: int = -1, descending: bool = False, **options: Any) -> Spec:
+    """The positions that put a dimension in order."""
+    axis_index(dim, input.ndim)
+    return Spec(input.shape, torch.int64)
+
+
+@shape_rule("msort")
+def msort(input: TensorLike) -> Spec:
+    """In order along dimension 0."""
+    return Spec(input.shape)
+
+
+@shape_rule("kthvalue")
+@numpy_names
+def kthvalue(input: TensorLike, k: Size, dim: int = -1, keepdim: bool = False) -> tuple[Spec, ...]:
+    """The ``k``-th smallest along a dimension."""
+    shape = input.shape
+    axis = axis_index(dim, len(shape))
+    size = shape[axis] if shape else 1
+    require(all_of(k >= 1, k <= size), "kthvalue: element {} of dimension {}, which has size {}", k, axis, size)
+    kept = (1,) if keepdim and shape else ()
+    result = (*shape[:axis], *kept, *shape[axis + 1 :])
+    return torch.return_types.kthvalue((Spec(result), Spec(result, torch.int64)))  # type: ignore[no-any-return]
+
+
+@shape_rule("bucketize")
+def bucketize(input: Any, boundaries: TensorLike, *, out_int32: bool = False, right: bool = False) -> Spec:
+    """The bucket of each element."""
+    if boundaries.ndim != 1:
+        fail("bucketize: the boundaries must be a vector, and have {} dimensions", boundaries.ndim)
+    return Spec(input.shape if is_tensor(input) else (), torch.int32 if out_int32 else torch.int64)
+
+
+@shape_rule("searchsorted")
+def searchsorted(
+    sorted_sequence: TensorLike, input: Any, *, out_int32: bool = False, right: bool = False, **options: Any
+) -> Spec:
+    """The place of each element in a sorted row."""
+    dtype = torch.int32 if out_int32 else torch.int64
+    if not is_tensor(input):
+        return Spec((), dtype)
+    if sorted_sequence.ndim != 1:
+        rows, others = sorted_sequence.shape[:-1], input.shape[:-1]
+        if len(rows) != len(others):
+            fail("searchsorted: {} dimensions, but the values have {}", len(rows) + 1, input.ndim)
+        for axis, (a, b) in enumerate(zip(rows, others, strict=True)):
+            if a is not b:
+                require(a == b, "searchsorted: dimension {} is {} in one and {} in the other", axis, a, b)
+    return Spec(input.shape, dtype)
+
+
+# -- diagonals -----------------------------------------------------------------------------------------------
+
+
+@shape_rule("tril", "triu")
+def triangle(input: TensorLike, diagonal: Any = 0, **options: Any) -> Spec:
+    """A triangle of each matrix, zero elsewhere."""
+    if input.ndim < 2:
+        fail("tril and triu take matrices, and got {} dimension(s)", input.ndim)
+    return Spec(input.shape)
+
+
+@shape_rule("tril_", "triu_")
+def triangle_in_place(input: TensorLike, diagonal: Any = 0) -> TensorLike:
+    """The in-place forms of ``tril`` and ``triu``."""
+    if input.ndim < 2:
+        fail("tril and triu take matrices, and got {} dimension(s)", input.ndim)
+    return input
+
+
+def _diagonal_length(rows: Size, columns: Size, offset: Any) -> Size:
+    if type(offset) is int:
+        return smax(smin(rows, columns - offset) if offset >= 0 else smin(rows + offset, columns), 0)
+    return smax(smin(rows + smin(offset, 0), columns - smax(offset, 0)), 0)
+
+
+@shape_rule("diagonal")
+def diagonal(input: TensorLike, offset: Any = 0, dim1: int = 0, dim2: int = 1) -> Spec:
+    """The diagonal of two dimensions, as the last one."""
+    shape = input.shape
+    first, second = axis_index(dim1, len(shape)), axis_index(dim2, len(shape))
+    if first == second:
+        fail("diagonal: the two dimensions are the same: {} and {}", dim1, dim2)
+    rest = [size for axis, size in enumerate(shape) if axis not in (first, second)]
+    return Spec((*rest, _diagonal_length(shape[first], shape[second], offset)))
+
+
+@shape_rule("linalg.diagonal")
+def linalg_diagonal(A: TensorLike, *, offset: Any = 0, dim1: int = -2, dim2: int = -1) -> Spec:  # noqa: N803
+    """The diagonal of each matrix."""
+    return diagonal(A, offset, dim1, dim2)
+
+
+@shape_rule("diag")
+def diag(input: TensorLike, diagonal: int = 0) -> Spec:
+    """A vector on the diagonal of a matrix, or a matrix's diagonal."""
+    shape = input.shape
+    if len(shape) == 1:
+        side = shape[0] + abs(diagonal)
+        return Spec((side, side))
+    if len(shape) != 2:
+        fail("diag takes a vector or a matrix, and got {} dimensions", len(shape))
+    return Spec((_diagonal_length(shape[0], shape[1], diagonal),))
+
+
+@shape_rule("diag_embed")
+def diag_embed(input: TensorLike, offset: Any = 0, dim1: int = -2, dim2: int = -1) -> Spec:
+    """The last dimension on the diagonal of new matrices."""
+    shape = input.shape
+    if not shape:
+        fail("diag_embed needs at least one dimension")
+    first, second = axis_index(dim1, len(shape) + 1), axis_index(dim2, len(shape) + 1)
+    if first == second:
+        fail("diag_embed: the two dimensions are the same: {} and {}", dim1, dim2)
+    side = shape[-1] + abs(offset)
+    rest = iter(shape[:-1])
+    return Spec(tuple(side if axis in (first, second) else next(rest) for axis in range(len(shape) + 1)))
+
+
+@shape_rule("diagflat")
+def diagflat(input: TensorLike, offset: Any = 0) -> Spec:
+    """All elements on the diagonal of a matrix."""
+    side = product(input.shape) + abs(offset)
+    return Spec((side, side))
+
+
+@shape_rule("trace")
+def trace(input: TensorLike) -> Spec:
+    """The sum of a matrix's diagonal."""
+    if input.ndim != 2:
+        fail("trace takes a matrix, and got {} dimensions", input.ndim)
+    dtype = input.dtype
+    return Spec((), dtype if dtype.is_floating_point or dtype.is_complex else torch.int64)
+
+
+# -- embedding -----------------------------------------------------------------------------------------------
+
+
+@shape_rule("embedding")
+def embedding(input: TensorLike, weight: TensorLike, *args: Any, **options: Any) -> Spec:
+    """A row of the table for each index."""
+    if input.dtype not in (torch.int64, torch.int32):
+        fail("embedding takes integer indices, and got {}", input.dtype)
+    if weight.ndim != 2:
+        fail("the table of an embedding is a matrix, and has {} dimensions", weight.ndim)
+    return Spec((*input.shape, weight.shape[1]), weight.dtype)
+
+
+@shape_rule(nn.Embedding)
+def embedding_module(module: nn.Embedding, input: TensorLike) -> Spec:
+    """The module form of ``embedding``."""
+    return embedding(input, module.weight)
+
+
+@shape_rule(nn.EmbeddingBag)
+def embedding_bag(module: nn.EmbeddingBag, input: TensorLike, offsets: Any = None, *args: Any, **options: Any) -> Spec:
+    """The sum or mean of the rows of each bag."""
+    width = module.weight.shape[1]
+    if input.ndim == 2 and offsets is None:
+        return Spec((input.shape[0], width), module.weight.dtype)
+    if input.ndim == 1 and is_tensor(offsets):
+        bags = offsets.shape[0] - 1 if module.include_last_offset else offsets.shape[0]
+        return Spec((bags, width), module.weight.dtype)
+    fail("EmbeddingBag takes a matrix of indices, or a vector with offsets")
+
+
+@shape_rule("one_hot")
+def one_hot(tensor: TensorLike, num_classes: Size = -1) -> Spec:
+    """A new last dimension with one element for each class."""
+    if type(num_classes) is int and num_classes < 0:
+        raise Unsupported("one_hot without num_classes gives a size that depends on the data")
+    if tensor.dtype is not torch.int64:
+        fail("one_hot takes int64 indices, and got {}", tensor.dtype)
+    return Spec((*tensor.shape, num_classes), torch.int64)
