@@ -157,13 +157,6 @@ def eye(n: Size, m: Size | None = None, *, dtype: torch.dtype | None = None, **o
     return Spec(_checked((rows, columns)), dtype or torch.get_default_dtype())
 
 
-@shape_rule("hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window")
-def window(window_length: Size, *args: Any, dtype: torch.dtype | None = None, **options: Any) -> Spec:
-    """A window function of so many samples."""
-    require(window_length >= 0, "a window cannot have the negative length {}", window_length)
-    return Spec((size_argument(window_length),), dtype or torch.get_default_dtype())
-
-
 @shape_rule("tril_indices", "triu_indices")
 def triangle_indices(row: Size, col: Size, offset: Any = 0, **options: Any) -> Spec:
     """Row and column numbers of a triangle, counted where the sizes are plain numbers."""

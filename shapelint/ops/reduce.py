@@ -320,14 +320,6 @@ def pairwise_distance(
     return Spec(reduced(broadcast(x1.shape, x2.shape), -1, keepdim), promoted(x1, x2))
 
 
-@shape_rule("normalize")
-@numpy_names
-def normalize(input: TensorLike, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Spec:
-    """Vectors along a dimension scaled to length 1."""
-    reduced(input.shape, dim)
-    return Spec(input.shape)
-
-
 # -- losses --------------------------------------------------------------------------------------------------
 
 
