@@ -1,0 +1,57 @@
+"""For which input sizes does a PyTorch network run, and which sizes does it give back?
+
+Importing this package does not import torch; the names below load what they need when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shapelint.api import Analysis, analyze, assert_accepts, assert_round_trip
+    from shapelint.diagnostics import Diagnostic
+    from shapelint.linting import lint
+    from shapelint.ops.registry import shape_rule
+    from shapelint.sizes import Dim, SizeSet, formulas
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Analysis",
+    "Diagnostic",
+    "Dim",
+    "SizeSet",
+    "__version__",
+    "analyze",
+    "assert_accepts",
+    "assert_round_trip",
+    "formulas",
+    "lint",
+    "shape_rule",
+]
+
+_HOMES = {
+    "Analysis": "shapelint.api",
+    "Diagnostic": "shapelint.diagnostics",
+    "Dim": "shapelint.sizes",
+    "SizeSet": "shapelint.sizes",
+    "analyze": "shapelint.api",
+    "assert_accepts": "shapelint.api",
+    "assert_round_trip": "shapelint.api",
+    "formulas": "shapelint.sizes",
+    "lint": "shapelint.linting",
+    "shape_rule": "shapelint.ops.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shapelint' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

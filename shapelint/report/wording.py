@@ -1,0 +1,54 @@
+"""Words and colours that the formats for people share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from shapelint.diagnostics import Applicability, Diagnostic, Severity
+from shapelint.report.registry import Style
+from shapelint.results import LintResult
+
+SEVERITY_COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+
+
+def paint(text: str, style: Style, *, color: str | None = None, bold: bool = False, dim: bool = False) -> str:
+    """The text in colour, where colour is wanted."""
+    return click.style(text, fg=color, bold=bold or None, dim=dim or None) if style.color and text else text
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(parts: list[str]) -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def has_fix(finding: Diagnostic) -> bool:
+    """Is there a fix that was verified and that a program may apply?"""
+    return any(fix.verified and fix.applicability is not Applicability.MANUAL for fix in finding.fixes)
+
+
+def headline(finding: Diagnostic, style: Style) -> str:
+    """``unet.py:31:20: SL101 [*] message``; a note says that it is one."""
+    color = SEVERITY_COLORS[finding.severity]
+    place = paint(f"{finding.location}", style, bold=True) + ": " if finding.location else ""
+    code = paint(finding.code, style, color=color, bold=True)
+    mark = paint("[*]", style, color="green") + " " if has_fix(finding) else ""
+    kind = paint("note:", style, color=color) + " " if finding.severity is Severity.NOTE else ""
+    return f"{place}{code} {mark}{kind}{finding.message}"
+
+
+def closing(result: LintResult) -> str:
+    """``Found 2 errors and 1 note in 3 models.``"""
+    models = plural(len(result.models), "model")
+    counts = [plural(count, severity.value) for severity in Severity if (count := result.count(severity))]
+    if counts:
+        return f"Found {listed(counts)} in {models}."
+    if not result.models:
+        return f"No models found in {plural(result.files, 'file')}."
+    return f"No problems found in {models}."
