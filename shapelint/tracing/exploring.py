@@ -1,0 +1,199 @@
+"""Paths through a module: a branch on a size forks, both outcomes are run, and they join at the module's end.
+
+The innermost module whose forward meets the branch is run again for the other outcome, with the sizes that
+take it. So paths add up over modules instead of multiplying, and a network of many independent branches
+costs a few short runs of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from shapelint.sizes import Condition, Domain, Path, Undecided, negate
+from shapelint.sizes import expr as ex
+from shapelint.sizes.condition import compare
+from shapelint.sizes.expr import Expr
+from shapelint.tracing import joining
+from shapelint.tracing.record import Failure
+from shapelint.tracing.tensor import SymbolicTensor
+
+MAX_VALUES = 96
+"""A size that must be a plain int is tried for each of its values, if there are no more than this."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """Bounds on the effort of one analysis.
+
+    Attributes:
+        paths_per_module: outcomes of one call of one module.
+        paths: runs of modules' forwards in all.
+        seconds: time for the whole analysis.
+    """
+
+    paths_per_module: int = 256
+    paths: int = 20_000
+    seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one path through a module ended: with a value, or an exception."""
+
+    domain: Domain
+    value: Any = None
+    error: Exception | None = None
+    containers: tuple[Any, ...] = ()
+    state: dict[tuple[int, str], Any] = field(default_factory=dict)
+
+
+class Frame:
+    """One call of one module that is being explored.
+
+    Attributes:
+        decisions: the outcomes to take at the first branches; later ones take their first outcome.
+        taken: the outcomes taken so far on this path.
+        pending: decisions of the paths still to run.
+        written: attributes that modules were given on this path, with what they were before.
+    """
+
+    __slots__ = ("decisions", "pending", "taken", "written")
+
+    def __init__(self) -> None:
+        self.decisions: tuple[int, ...] = ()
+        self.taken: list[int] = []
+        self.pending: list[tuple[int, ...]] = []
+        self.written: dict[tuple[int, str], tuple[Any, Any]] = {}
+
+    def choose(self, options: int) -> int:
+        """Which of several outcomes to take here; the others are left for later runs."""
+        position = len(self.taken)
+        if position < len(self.decisions):
+            choice = self.decisions[position]
+        else:
+            choice = 0
+            prefix = tuple(self.taken)
+            self.pending.extend((*prefix, option) for option in range(options - 1, 0, -1))
+        self.taken.append(choice)
+        return choice
+
+
+class ExploringPath(Path):
+    """The path the tracer follows; conditions that the sizes do not decide fork the current frame."""
+
+    def __init__(self, domain: Domain, limits: Limits, on_failing: Callable[..., None], on_accident: Callable[..., None]) -> None:
+        super().__init__(domain)
+        self.frames: list[Frame] = []
+        self.limits = limits
+        self.on_failing = on_failing
+        self.on_accident = on_accident
+
+    def fork(self, condition: Condition) -> bool:
+        if not self.frames:
+            raise Undecided(f"{condition} holds for some sizes only")
+        choice = self.frames[-1].choose(2) == 0
+        self.domain = self.domain.restrict(condition if choice else negate(condition))
+        return choice
+
+    def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        self.on_failing(condition, reason, arguments)
+
+    def accident(self, condition: bool | Condition, a: object, b: object) -> None:
+        self.on_accident(condition, a, b)
+
+    def concrete(self, size: Expr) -> int:
+        if size.is_constant:
+            return size.const
+        known = self.domain.over(size.support)
+        points = known.region.points(5_000)
+        if points is not None:
+            values = sorted({size.evaluate(dict(zip(known.support, p, strict=True))) for p in points})
+            if len(values) <= MAX_VALUES:
+                return next((v for v in values[:-1] if compare(ex.add_constant(size, -v), "==")), values[-1])
+        raise Undecided(f"a plain number is needed where the size is {size}")
+
+
+def snapshot(values: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
+    """Lists and dicts among arguments, with copies: a forward may pop from its caller's list of skips."""
+    return tuple((v, v.copy()) for v in values if type(v) in (list, dict))
+
+
+def restore(saved: tuple[tuple[Any, Any], ...]) -> None:
+    """Give the containers back the contents they had."""
+    for container, contents in saved:
+        refill(container, contents)
+
+
+def refill(container: Any, contents: Any) -> None:
+    container.clear()
+    if isinstance(container, dict):
+        container.update(contents)
+    else:
+        container.extend(contents)
+
+
+@dataclass(slots=True)
+class Group:
+    """Outcomes of the same structure."""
+
+    structure: Any
+    members: list[tuple[Outcome, list[Any]]]
+
+    def domain(self) -> Domain:
+        result = self.members[0][0].domain
+        for outcome, _ in self.members[1:]:
+            result = result.unite(outcome.domain)
+        return result
+
+
+def group(outcomes: list[Outcome]) -> list[Group]:
+    """Outcomes that can be joined, together."""
+    groups: list[Group] = []
+    for outcome in outcomes:
+        leaves: list[Any] = []
+        structure = joining.flatten((outcome.value, list(outcome.containers), outcome.state), leaves)
+        for known in groups:
+            if joining.same_structure(known.structure, structure):
+                known.members.append((outcome, leaves))
+                break
+        else:
+            groups.append(Group(structure, [(outcome, leaves)]))
+    return groups
+
+
+def join(members: Group, join_tensors: Callable[[list[tuple[Domain, SymbolicTensor]]], SymbolicTensor]) -> Outcome:
+    """One outcome for a group."""
+    first = members.members[0][0]
+    if len(members.members) == 1:
+        return first
+    joined: list[Any] = []
+    for column in range(len(members.members[0][1])):
+        cases = [(outcome.domain, leaves[column]) for outcome, leaves in members.members]
+        values = [value for _, value in cases]
+        if all(value is values[0] for value in values):
+            joined.append(values[0])
+        elif isinstance(values[0], SymbolicTensor):
+            joined.append(join_tensors(cases))
+        else:
+            joined.append(joining.join_sizes(cases))
+    leaves = iter(joined)
+    value, containers, state = joining.unflatten(members.structure, lambda: next(leaves))
+    return Outcome(members.domain(), value, None, tuple(containers), state)
+
+
+def choose_group(path: ExploringPath, groups: list[Group]) -> Group:
+    """Which of several structures the caller goes on with: a branch of the caller's own."""
+    if len(groups) == 1:
+        return groups[0]
+    if not path.frames:
+        raise Undecided("the model returns different structures for different sizes")
+    return groups[path.frames[-1].choose(len(groups))]
+
+
+def failures_of(error: BaseException) -> list[Failure]:
+    """What is known of the sizes that an exception on its way up stands for."""
+    found: list[Failure] = error.__dict__.get("shapelint_failures", [])
+    return found
+

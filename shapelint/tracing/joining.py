@@ -1,0 +1,153 @@
+"""Bringing the paths of a branch together: many outcomes of one module become one piecewise outcome."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from shapelint.sizes import Domain, Size, TooComplex
+from shapelint.sizes import dim as dims
+from shapelint.sizes import expr as ex
+from shapelint.sizes.condition import compare
+from shapelint.sizes.dim import Dim
+from shapelint.sizes.expr import Expr
+from shapelint.sizes.region import Placed
+from shapelint.tracing.tensor import SymbolicTensor
+
+Leaf = Any
+
+
+class Different(Exception):
+    """The outcomes have no common form: another rank, another structure, another plain value."""
+
+
+def flatten(value: Any, leaves: list[Leaf]) -> Any:
+    """A hashable-free description of a value's structure; its tensors and sizes are appended to ``leaves``."""
+    if isinstance(value, SymbolicTensor):
+        leaves.append(value)
+        return ("tensor", len(value.sizes), value.dtype)
+    if isinstance(value, Dim) or type(value) is int:
+        leaves.append(value)
+        return "size"
+    if isinstance(value, dict):
+        return (type(value), tuple(value), tuple(flatten(v, leaves) for v in value.values()))
+    if type(value) in (list, tuple) or (isinstance(value, tuple) and hasattr(value, "_fields")):
+        return (type(value), tuple(flatten(v, leaves) for v in value))
+    if type(value).__name__ == "SymbolicShape":
+        return (tuple, tuple(flatten(v, leaves) for v in value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return (type(value), tuple((f.name, flatten(getattr(value, f.name, None), leaves)) for f in dataclasses.fields(value)))
+    return ("value", value)
+
+
+def unflatten(structure: Any, take: Callable[[], Leaf]) -> Any:
+    """The inverse of :func:`flatten`, with leaves from ``take``."""
+    if structure == "size" or structure[0] == "tensor":
+        return take()
+    kind = structure[0]
+    if kind == "value":
+        return structure[1]
+    if issubclass(kind, dict):
+        values = [unflatten(s, take) for s in structure[2]]
+        if dataclasses.is_dataclass(kind):
+            return kind(**dict(zip(structure[1], values, strict=True)))
+        result = dict(zip(structure[1], values, strict=True))
+        return result if kind is dict else kind(result)
+    if dataclasses.is_dataclass(kind):
+        return kind(**{name: unflatten(s, take) for name, s in structure[1]})
+    values = [unflatten(s, take) for s in structure[1]]
+    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+def same_structure(a: Any, b: Any) -> bool:
+    """Whether two structures of :func:`flatten` can be joined."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple) and a and a[0] == "value":
+        return len(b) == 2 and b[0] == "value" and _same_value(a[1], b[1])
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(same_structure(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def _same_value(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    if isinstance(a, torch.Tensor) or isinstance(b, torch.Tensor):
+        return (
+            isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.shape == b.shape and a.dtype == b.dtype
+        )
+    if type(a) is not type(b):
+        return False
+    try:
+        return bool(a == b)
+    except (TypeError, ValueError, RuntimeError):
+        return False  # values that cannot be compared are taken as different, which keeps the paths apart
+
+
+def join_sizes(cases: Sequence[tuple[Domain, Size]]) -> Any:
+    """One size for several paths: a formula that is right on all of them if there is one, else piecewise."""
+    exprs: list[tuple[Domain, Expr]] = []
+    for domain, size in cases:
+        formula = dims.expr_of(size)
+        assert formula is not None
+        exprs.append((domain, formula))
+    candidates = list(dict.fromkeys(e for _, e in exprs))
+    if len(candidates) == 1:
+        return dims.of(candidates[0])
+    for candidate in sorted(candidates, key=_simplicity):
+        if all(_equal_on(domain, formula, candidate) for domain, formula in exprs):
+            return dims.of(candidate)
+    return dims.of(_piecewise(candidates, exprs))
+
+
+def _simplicity(formula: Expr) -> tuple[bool, int]:
+    # A plain number on one path is that path's special case, not the general formula.
+    return (not formula.items, len(str(formula)))
+
+
+def _equal_on(domain: Domain, formula: Expr, candidate: Expr) -> bool:
+    if formula is candidate:
+        return True
+    try:
+        return domain.status(compare(ex.subtract(formula, candidate), "==")) is True
+    except TooComplex:
+        return False
+
+
+def _piecewise(candidates: list[Expr], exprs: list[tuple[Domain, Expr]]) -> Expr:
+    merged: list[tuple[Domain, Expr]] = []
+    for candidate in candidates:
+        where: Domain | None = None
+        for domain, formula in exprs:
+            if formula is candidate:
+                where = domain if where is None else where.unite(domain)
+        assert where is not None
+        merged.append((where, candidate))
+    own = sorted({name for candidate in candidates for name in candidate.support})
+    if own and (placed := _disjoint_over(merged, own)) is not None:
+        return ex.piecewise(placed)
+    everything = sorted({n for domain, _ in merged for n in domain.factors})
+    differing = [n for n in everything if len({domain.factors[n].key for domain, _ in merged}) > 1]
+    placed = _disjoint_over(merged, sorted({*own, *differing}))
+    if placed is None:
+        raise TooComplex("the paths of a branch overlap")
+    return ex.piecewise(placed)
+
+
+def _disjoint_over(merged: list[tuple[Domain, Expr]], names: list[str]) -> tuple[tuple[Placed, Expr], ...] | None:
+    """The cases over these symbols alone, if they stay disjoint there."""
+    cases: list[tuple[Placed, Expr]] = []
+    support = tuple(names)
+    for domain, formula in merged:
+        joint = domain.project(names).over(support) if names else None
+        if joint is None:
+            return None
+        placed = Placed(support, joint.region) if joint.support == support else Placed(support, joint.over(support))
+        if any(not placed.region.is_disjoint(other.region) for other, _ in cases):
+            return None
+        cases.append((placed, formula))
+    return tuple(cases)

@@ -1,0 +1,375 @@
+"""What Python itself must do differently while a model is traced, and only then.
+
+``int(h / 2)``, ``range(h)``, ``len(x)``, ``min(h, w)`` must give symbolic sizes, and C code gives plain ints:
+so, as torch.fx does with its autowrapped functions, the names are replaced in the modules the model's code
+lives in. Cached, scripted and checkpointed functions are called as the plain functions they wrap.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import sys
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.sizes import Dim, Ratio, Undecided, smax, smin
+from shapelint.sizes import expr as ex
+from shapelint.sizes import path as paths
+from shapelint.sizes.dim import FloatProduct
+from shapelint.tracing.tensor import SymbolicTensor
+
+_SYMBOLIC = (Dim, Ratio, FloatProduct)
+_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "shapelint", "islpy", "networkx", "sympy"})
+
+
+class OpaqueFloat:
+    """A float computed from sizes that no formula follows (a square root): used as a scale it changes no shape.
+
+    Where its value decides something it is computed, if the sizes it comes from are few.
+    """
+
+    __slots__ = ("compute",)
+
+    def __init__(self, compute: Callable[[], float]) -> None:
+        self.compute = compute
+
+    @property
+    def __class__(self) -> type:
+        return float
+
+    def __float__(self) -> float:
+        return float(self.compute())
+
+    def __int__(self) -> int:
+        return int(self.compute())
+
+    def __trunc__(self) -> int:
+        return int(self.compute())
+
+    def __floor__(self) -> int:
+        return math.floor(self.compute())
+
+    def __ceil__(self) -> int:
+        return math.ceil(self.compute())
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.compute(), digits)
+
+    def __bool__(self) -> bool:
+        return bool(self.compute())
+
+    def __hash__(self) -> int:
+        return hash(self.compute())
+
+
+def _value(number: Any) -> Any:
+    return number.compute() if type(number) is OpaqueFloat else float(number)
+
+
+def _opaque_operator(name: str) -> Any:
+    def method(self: OpaqueFloat, *others: Any) -> Any:
+        if others and not isinstance(others[0], (int, float)):
+            return NotImplemented
+        return OpaqueFloat(lambda: getattr(float, name)(_value(self), *(_value(o) for o in others)))
+
+    return method
+
+
+def _opaque_comparison(name: str) -> Any:
+    return lambda self, other: getattr(float, name)(_value(self), _value(other))
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs", "mod"):
+    setattr(OpaqueFloat, f"__{_name}__", _opaque_operator(f"__{_name}__"))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(OpaqueFloat, f"__{_name}__", _opaque_comparison(f"__{_name}__"))
+
+
+class _Stand(type):
+    """Makes a stand-in for a built-in class pass as the class itself."""
+
+    original: type
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls.original)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, cls.original)
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls.original or other is cls
+
+    def __hash__(cls) -> int:
+        return hash(cls.original)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.original, name)
+
+
+class _IntStand(_Stand):
+    original = int
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args and type(args[0]) is SymbolicTensor:
+            return cls(args[0].item())
+        if args and (isinstance(args[0], _SYMBOLIC) or type(args[0]) is OpaqueFloat):
+            return math.trunc(args[0])
+        return int(*args, **kwargs)
+
+
+class _FloatStand(_Stand):
+    original = float
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args and type(args[0]) is SymbolicTensor:
+            return cls(args[0].item())
+        if args and isinstance(args[0], Dim):
+            return args[0] / 1
+        if args and (isinstance(args[0], _SYMBOLIC) or type(args[0]) is OpaqueFloat):
+            return args[0]
+        return float(*args, **kwargs)
+
+
+class symbolic_int(metaclass=_IntStand):  # noqa: N801 - stands in for int
+    """``int`` that keeps symbolic sizes."""
+
+
+class symbolic_float(metaclass=_FloatStand):  # noqa: N801 - stands in for float
+    """``float`` that keeps symbolic sizes."""
+
+
+def _range(start: Any, stop: Any, step: Any) -> Iterator[Any]:
+    if not isinstance(step, Dim) and step > 0:
+        while start < stop:
+            yield start
+            start = start + step
+    else:
+        yield from range(int(start), int(stop), int(step))
+
+
+def symbolic_range(*args: Any) -> Any:
+    """``range`` over symbolic bounds: each step asks whether it is still inside."""
+    if not any(isinstance(a, Dim) for a in args):
+        return range(*args)
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    span = stop - start
+    if isinstance(span, Dim) and type(step) is int:
+        return _range(start, start + paths.concrete(span.expr), step)
+    if type(span) is int and type(step) is int:
+        return [start + offset for offset in range(0, span, step)]
+    return _range(start, stop, step)
+
+
+def symbolic_len(value: Any) -> Any:
+    """``len`` that gives a tensor's symbolic first size."""
+    if type(value) is SymbolicTensor and value.sizes:
+        return value.sizes[0]
+    return len(value)
+
+
+def _extreme(symbolic: Any, plain: Any) -> Any:
+    def extreme(*args: Any, **kwargs: Any) -> Any:
+        values = tuple(args[0]) if len(args) == 1 else args
+        if not kwargs and any(isinstance(v, Dim) for v in values) and all(isinstance(v, (Dim, int)) for v in values):
+            return symbolic(*values) if len(values) > 1 else values[0]
+        return plain(values, **kwargs) if len(args) == 1 else plain(*args, **kwargs)
+
+    return extreme
+
+
+_BUILTINS: dict[str, Any] = {
+    "int": symbolic_int,
+    "float": symbolic_float,
+    "range": symbolic_range,
+    "len": symbolic_len,
+    "min": _extreme(smin, min),
+    "max": _extreme(smax, max),
+}
+
+
+def _opaque_math(function: Any) -> Any:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        if any(isinstance(a, _SYMBOLIC) or type(a) is OpaqueFloat for a in args):
+            return OpaqueFloat(lambda: function(*(_value(a) for a in args)))
+        return function(*args)
+
+    return call
+
+
+def _prod(values: Any, *, start: Any = 1) -> Any:
+    result = start
+    for value in values:
+        result = result * value
+    return result
+
+
+_MATH: dict[str, Any] = {
+    **{name: _opaque_math(getattr(math, name)) for name in ("sqrt", "log", "log2", "log10", "exp", "pow", "sin", "cos")},
+    "prod": _prod,
+}
+
+
+def _checkpoint(function: Any, *args: Any, use_reentrant: Any = None, **kwargs: Any) -> Any:
+    for option in ("preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop"):
+        kwargs.pop(option, None)
+    return function(*args, **kwargs)
+
+
+class _AutogradContext:
+    """What a custom autograd Function's forward may use of its context."""
+
+    needs_input_grad: tuple[bool, ...] = (False,) * 64
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        self.saved_tensors = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Nothing to mark: no gradient is taken."""
+
+    mark_non_differentiable = mark_dirty
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """No gradients here."""
+
+
+def _apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    separate = "setup_context" in cls.__dict__
+    return cls.forward(*args, **kwargs) if separate else cls.forward(_AutogradContext(), *args, **kwargs)
+
+
+def _unwrapped(value: Any) -> Any | None:
+    """A plain function for one that hides its Python code, ``None`` if it hides nothing."""
+    if isinstance(value, functools._lru_cache_wrapper):
+        return _uncached(value)
+    if isinstance(value, torch.jit.ScriptFunction):
+        return getattr(value, "_torchdynamo_inline", None) or getattr(value, "__wrapped__", None)
+    return None
+
+
+def _uncached(cached: Any) -> Any:
+    @functools.wraps(cached.__wrapped__)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        values = (*args, *kwargs.values())
+        symbolic = any(isinstance(v, (*_SYMBOLIC, SymbolicTensor)) or type(v).__name__ == "SymbolicShape" for v in values)
+        return (cached.__wrapped__ if symbolic else cached)(*args, **kwargs)
+
+    return call
+
+
+_replacements: dict[str, tuple[int, dict[str, Any]]] = {}
+
+
+def _replacements_in(module: ModuleType) -> dict[str, Any]:
+    """Names to set in a module's globals, remembered while the module keeps its size."""
+    namespace = vars(module)
+    known = _replacements.get(module.__name__)
+    if known is not None and known[0] == len(namespace):
+        return known[1]
+    names = {name: value for name, value in _BUILTINS.items() if namespace.get(name, getattr(builtins, name)) is getattr(builtins, name)}
+    for name, value in namespace.items():
+        plain = _unwrapped(value)
+        if plain is not None:
+            names[name] = plain
+        elif value is torch.utils.checkpoint.checkpoint:
+            names[name] = _checkpoint
+        elif getattr(value, "__module__", None) == "math" and value is getattr(math, getattr(value, "__name__", ""), None):
+            if value.__name__ in _MATH:
+                names[name] = _MATH[value.__name__]
+    _replacements[module.__name__] = (len(namespace), names)
+    return names
+
+
+def _is_foreign(name: str | None) -> bool:
+    return not name or name.partition(".")[0] in _FOREIGN
+
+
+_neighbours: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+
+def _related(module: ModuleType) -> tuple[str, ...]:
+    """Names of the modules whose functions this one's code calls."""
+    namespace = vars(module)
+    known = _neighbours.get(module.__name__)
+    if known is not None and known[0] == len(namespace):
+        return known[1]
+    found: dict[str, None] = {}
+    for value in list(namespace.values()):
+        if isinstance(value, ModuleType):
+            name: str | None = value.__name__
+        elif isinstance(value, (FunctionType, type)):
+            name = value.__module__
+        else:
+            continue
+        if not _is_foreign(name) and name in sys.modules:
+            found[str(name)] = None
+    _neighbours[module.__name__] = (len(namespace), tuple(found))
+    return tuple(found)
+
+
+def modules_of(model: nn.Module) -> list[ModuleType]:
+    """The Python modules whose code a model's forward may run (not torch, not the standard library)."""
+    classes = {type(m) for m in model.modules()}
+    names: dict[str, None] = {}
+    for cls in classes:
+        for base in cls.__mro__:
+            if not _is_foreign(base.__module__):
+                names[base.__module__] = None
+    for name in list(names):
+        module = sys.modules.get(name)
+        if module is not None:
+            names.update(dict.fromkeys(_related(module)))
+    return [sys.modules[name] for name in names if name in sys.modules]
+
+
+class Patches:
+    """Replacements that last from ``apply`` to ``undo``."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any, bool]] = []
+        self._globals: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = []
+
+    def set(self, owner: Any, name: str, value: Any) -> None:
+        """Replace an attribute."""
+        own = name in vars(owner)
+        self._undo.append((owner, name, vars(owner)[name] if own else None, own))
+        setattr(owner, name, value)
+
+    def apply_to(self, model: nn.Module) -> None:
+        """The replacements that a model's code needs."""
+        for module in modules_of(model):
+            namespace = vars(module)
+            names = _replacements_in(module)
+            present = {name: namespace[name] for name in names if name in namespace}
+            self._globals.append((namespace, present, tuple(n for n in names if n not in present)))
+            namespace.update(names)
+        for name, value in _MATH.items():
+            self.set(math, name, value)
+        self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
+        self.set(torch.autograd.Function, "apply", classmethod(_apply))
+
+    def undo(self) -> None:
+        """Put everything back, last change first."""
+        for owner, name, value, own in reversed(self._undo):
+            if own:
+                setattr(owner, name, value)
+            else:
+                delattr(owner, name)
+        self._undo.clear()
+        for namespace, present, added in self._globals:
+            namespace.update(present)
+            for name in added:
+                namespace.pop(name, None)
+        self._globals.clear()
+
+
+__all__ = ["OpaqueFloat", "Patches", "Undecided", "ex", "modules_of"]

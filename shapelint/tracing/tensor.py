@@ -1,0 +1,205 @@
+"""The tensor that carries symbolic sizes through a model's real ``forward``.
+
+To Python it is a ``torch.Tensor`` (on the meta device, holding nothing); its shape is symbolic, and every
+torch function that meets it comes to the tracer. Its sizes are ints to Python and SymInts to torch's C code,
+so that argument parsers let them through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from shapelint.sizes import Dim, Size, Undecided, product
+from shapelint.sizes.dim import use_class
+
+if TYPE_CHECKING:
+    from shapelint.tracing.record import Call
+
+Dispatch = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+class SymbolicSize(Dim, torch.SymInt):  # type: ignore[misc]
+    """A ``Dim`` that torch's C argument parsers accept as an int."""
+
+    __slots__ = ()
+
+    # SymInt defines its own; the Dim ones are meant.
+    __hash__ = Dim.__hash__
+
+
+use_class(SymbolicSize)
+
+_META = torch.device("meta")
+_prototypes: dict[torch.dtype, torch.Tensor] = {}
+_dispatch: Dispatch | None = None
+
+
+def use_dispatch(dispatch: Dispatch | None) -> None:
+    """Send every torch function on symbolic tensors to ``dispatch``."""
+    global _dispatch
+    _dispatch = dispatch
+
+
+class SymbolicTensor(torch.Tensor):
+    """A tensor of which only the shape, the dtype and its origin are known.
+
+    Attributes:
+        sizes: its shape.
+        call: the recorded call that made it, ``None`` for an input.
+        value: nested lists of sizes where the contents are known.
+    """
+
+    sizes: tuple[Size, ...]
+    kind: torch.dtype
+    call: Call | None
+    value: Any
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if _dispatch is None:
+            if getattr(func, "__name__", "") == "__get__":
+                with torch._C.DisableTorchFunctionSubclass():
+                    return func(*args)
+            raise Undecided(f"{func} was called on a symbolic tensor outside of an analysis")
+        return _dispatch(func, args, kwargs or {})
+
+    @property
+    def shape(self) -> Any:  # type: ignore[override]
+        return SymbolicShape(self.sizes)
+
+    @property
+    def ndim(self) -> int:  # type: ignore[override]
+        return len(self.sizes)
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        return self.kind
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return _META
+
+    def dim(self) -> int:
+        return len(self.sizes)
+
+    ndimension = dim
+
+    def size(self, dim: int | None = None) -> Any:  # type: ignore[override]
+        return SymbolicShape(self.sizes) if dim is None else self.sizes[dim]
+
+    def numel(self) -> Any:
+        return product(self.sizes)
+
+    nelement = numel
+
+    def stride(self, dim: int | None = None) -> Any:  # type: ignore[override]
+        strides = tuple(product(self.sizes[i + 1 :]) for i in range(len(self.sizes)))
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self, *args: Any, **kwargs: Any) -> bool:
+        return True
+
+    def storage_offset(self) -> int:
+        return 0
+
+    def __len__(self) -> int:
+        if not self.sizes:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self.sizes[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.sizes:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([self[i] for i in range(int(self.sizes[0]))])
+
+    def _known(self, what: str) -> Any:
+        if self.value is None:
+            raise Undecided(f"{what} needs the values in a tensor, which depend on the data")
+        return self.value
+
+    def item(self) -> Any:
+        value = self._known("item()")
+        while isinstance(value, (list, tuple)):
+            (value,) = value
+        return value
+
+    def tolist(self) -> Any:
+        return self._known("tolist()")
+
+    def numpy(self, *args: Any, **kwargs: Any) -> Any:
+        return self._known("numpy()")
+
+    def __bool__(self) -> bool:
+        return bool(self.item() if self.value is not None else self._known("a branch on a tensor"))
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self, **kwargs: Any) -> str:  # type: ignore[override]
+        return f"SymbolicTensor({list(self.sizes)}, {self.dtype})"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SymbolicTensor:
+        return self
+
+
+class SymbolicShape(tuple[Any, ...]):
+    """What ``shape`` gives. torch.Size cannot be subclassed, and its own ``numel`` needs plain ints."""
+
+    __slots__ = ()
+
+    # isinstance(shape, torch.Size) holds, as it does for every tensor's shape.
+    @property
+    def __class__(self) -> type:
+        return torch.Size
+
+    def numel(self) -> Any:
+        return product(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return SymbolicShape(found) if type(index) is slice else found
+
+    def __add__(self, other: Any) -> Any:
+        return SymbolicShape(tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other: Any) -> Any:
+        return SymbolicShape((*other, *self))
+
+    def __mul__(self, times: Any) -> Any:
+        return SymbolicShape(tuple.__mul__(self, times))
+
+
+def symbolic_tensor(
+    sizes: tuple[Size, ...], dtype: torch.dtype, call: Call | None = None, value: Any = None
+) -> SymbolicTensor:
+    """A symbolic tensor of this shape and dtype."""
+    prototype = _prototypes.get(dtype)
+    if prototype is None:
+        with torch._C.DisableTorchFunction():
+            prototype = _prototypes[dtype] = torch.empty(0, dtype=dtype, device="meta")
+    tensor: SymbolicTensor = _make_subclass(SymbolicTensor, prototype)
+    tensor.sizes = sizes
+    tensor.kind = dtype
+    tensor.call = call
+    tensor.value = value
+    return tensor
+
+
+_make_subclass: Any = torch.Tensor._make_subclass

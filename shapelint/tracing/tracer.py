@@ -1,0 +1,553 @@
+"""The tracer: runs a model's real ``forward`` on symbolic tensors and records what happens to the sizes.
+
+The way a value takes::
+
+    trace(model, inputs)
+      └─ root module's call ── explore: run its forward; again for every branch on a size; join
+           ├─ module with a shape rule (Conv2d, …) ── the rule's requirements narrow the path, its sizes go on
+           ├─ module without one ── explore (as above), its own branches join at its end
+           └─ torch function ── dispatch: its rule; or, without symbolic arguments, the real function;
+                                or, without a rule, probed on concrete sizes
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from shapelint.ops.registry import Spec, Unsupported, function_rule, module_rule
+from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
+from shapelint.sizes import path as paths
+from shapelint.sizes.dim import FloatProduct
+from shapelint.tracing import exploring
+from shapelint.tracing.exploring import ExploringPath, Frame, Limits, Outcome
+from shapelint.tracing.joining import join_sizes
+from shapelint.tracing.patches import OpaqueFloat, Patches
+from shapelint.tracing.probe import probe
+from shapelint.tracing.record import Accident, Call, Failure, Place, Trace
+from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
+
+_original_call: Any = nn.Module.__call__
+_original_setattr: Any = nn.Module.__setattr__
+_MISSING = object()
+_SYMBOLIC_NUMBERS = (Dim, Ratio, FloatProduct)
+
+
+class _Mode(TorchFunctionMode):
+    """Brings factories (``torch.zeros(b, c, h, w)``) and every other torch function to the tracer."""
+
+    def __init__(self, dispatch: Callable[..., Any]) -> None:
+        super().__init__()
+        self.dispatch = dispatch
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.dispatch(func, args, kwargs or {})
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_internal(code: CodeType) -> bool:
+    file = code.co_filename.replace("\\", "/")
+    return "/torch/" in file or "/shapelint/" in file and "/shapelint/fixtures" not in file or file.startswith("<")
+
+
+class Tracer:
+    """One analysis of one model. Use :func:`trace`."""
+
+    def __init__(self, model: nn.Module, domain: Domain, limits: Limits) -> None:
+        self.model = model
+        self.limits = limits
+        self.deadline = time.monotonic() + limits.seconds
+        self.names = {id(m): name for name, m in model.named_modules()}
+        self.calls: list[Call] = []
+        self.failures: list[Failure] = []
+        self.suspects: list[Failure] = []
+        self.accidents: list[Accident] = []
+        self.probes: list[str] = []
+        self.path = ExploringPath(domain, limits, self._record_failing, self._record_accident)
+        self.layers: list[str] = [""]
+        self.current: Call | None = None
+        self.runs = 0
+        self.indices = itertools.count()
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:
+        """Trace the model's call with these arguments."""
+        symbols, domain = self.path.domain.symbols, self.path.domain
+        before = paths.active()
+        written: dict[tuple[int, str], tuple[Any, Any]] = {}
+        with self._patched():
+            paths.activate(self.path)
+            try:
+                groups = self._explore_all(self.model, args, kwargs, written)
+            finally:
+                paths.activate(before)
+                _rollback(written)
+        outcomes = []
+        for members in groups:
+            outcome = exploring.join(members, self._join_tensors)
+            outcomes.append((outcome.domain, outcome.value))
+        return Trace(
+            symbols, domain, outcomes, self.calls, self.failures, self.accidents, self.probes, self.suspects, self.runs
+        )
+
+    @contextmanager
+    def _patched(self) -> Iterator[None]:
+        patches = Patches()
+        tracer = self
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return tracer.call_module(module, args, kwargs)
+
+        def setattribute(module: nn.Module, name: str, value: Any) -> None:
+            tracer.write_attribute(module, name, value)
+
+        try:
+            patches.set(nn.Module, "__call__", call)
+            patches.set(nn.Module, "__setattr__", setattribute)
+            patches.apply_to(self.model)
+            use_dispatch(self.dispatch)
+            with torch.no_grad(), _Mode(self.dispatch):
+                yield
+        finally:
+            use_dispatch(None)
+            patches.undo()
+
+    # --- modules ---------------------------------------------------------------------------------
+
+    def call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A module's call: its rule if it has one, else its forward, explored."""
+        rule = module_rule(module)
+        if rule is not None and _plain(module) and _has_symbolic(args, kwargs):
+            layer = self.names.get(id(module), self.layers[-1])
+            return self._apply(rule, "module", module, layer, (module, *args), kwargs)
+        return self.explore(module, args, kwargs)
+
+    def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a module's forward on every path through it and join them."""
+        self.layers.append(self.names.get(id(module), self.layers[-1]))
+        written: dict[tuple[int, str], tuple[Any, Any]] = {}
+        try:
+            groups = self._explore_all(module, args, kwargs, written)
+            chosen = exploring.choose_group(self.path, groups)
+            if len(groups) == 1 and len(chosen.members) == 1:
+                outcome = chosen.members[0][0]
+            else:
+                outcome = exploring.join(chosen, self._join_tensors)
+        finally:
+            self.layers.pop()
+        self.path.domain = outcome.domain
+        if self.path.frames and written:
+            for key, old in written.items():
+                self.path.frames[-1].written.setdefault(key, old)
+        return outcome.value
+
+    def _explore_all(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], written: dict[Any, Any]
+    ) -> list[exploring.Group]:
+        start = self.path.domain
+        saved = exploring.snapshot((*args, *kwargs.values()))
+        frame = Frame()
+        self.path.frames.append(frame)
+        outcomes: list[Outcome] = []
+        try:
+            pending: list[tuple[int, ...]] = [()]
+            while pending:
+                frame.decisions, frame.taken, frame.pending, frame.written = pending.pop(), [], [], {}
+                self.path.domain = start
+                if outcomes:
+                    exploring.restore(saved)
+                outcome = self._run_once(module, args, kwargs)
+                outcome.domain = self.path.domain
+                pending.extend(frame.pending)
+                several = bool(pending or outcomes)
+                if several:
+                    outcome.containers = tuple(container.copy() for container, _ in saved)
+                if frame.written:
+                    outcome.state = {key: _attribute(*key) for key in frame.written}
+                    for key, old in frame.written.items():
+                        written.setdefault(key, old)
+                    if several:
+                        _rollback(frame.written)
+                outcomes.append(outcome)
+                if len(outcomes) > self.limits.paths_per_module:
+                    raise Undecided(f"{self._here()} has more than {self.limits.paths_per_module} paths")
+        finally:
+            self.path.frames.pop()
+        if len(outcomes) == 1 and outcomes[0].error is None:
+            return [exploring.Group(None, [(outcomes[0], [])])]
+        groups = self._living(outcomes, saved)
+        return groups
+
+    def _here(self) -> str:
+        return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
+
+    def _run_once(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+        self.runs += 1
+        if self.runs > self.limits.paths:
+            raise Undecided(f"the model has more than {self.limits.paths} runs of modules to explore")
+        if time.monotonic() > self.deadline:
+            raise Undecided(f"exploring all sizes takes more than {self.limits.seconds:g} s")
+        depth = len(self.layers)
+        try:
+            return Outcome(self.path.domain, _original_call(module, *args, **kwargs))
+        except Exception as error:
+            error = error.with_traceback(error.__traceback__)
+            self._note_error(error)
+            return Outcome(self.path.domain, None, error)
+        finally:
+            del self.layers[depth:]
+
+    def _note_error(self, error: Exception) -> None:
+        """Write down which sizes an exception stands for, where it first passes a module's end."""
+        if "shapelint_failures" in error.__dict__:
+            return
+        place, raised = _origin_of(error)
+        is_size_error = isinstance(error, SizeError)
+        failure = Failure(
+            self.path.domain,
+            None,
+            _first_line(error),
+            (),
+            self.current if is_size_error else None,
+            (self.current.layer if is_size_error and self.current else "") or self.layers[-1],
+            (self.current.place if is_size_error and self.current else None) or place,
+            None if is_size_error else error,
+        )
+        error.__dict__["shapelint_failures"] = [failure]
+        if not is_size_error and not (raised and isinstance(error, (ValueError, AssertionError, RuntimeError, IndexError))):
+            # Not a deliberate raise: it may be this tool's own limit, so PyTorch is asked at one size later.
+            error.__dict__["shapelint_suspect"] = True
+
+    def _living(self, outcomes: list[Outcome], saved: tuple[tuple[Any, Any], ...]) -> list[exploring.Group]:
+        """The outcomes that return, grouped; what the others refuse is final now."""
+        alive = [o for o in outcomes if o.error is None]
+        if not alive:
+            found: list[Failure] = []
+            for outcome in outcomes:
+                assert outcome.error is not None
+                found += exploring.failures_of(outcome.error)
+            error = outcomes[0].error
+            assert error is not None
+            error.__dict__["shapelint_failures"] = found
+            if len(outcomes) > 1 and any(o.error is not None and "shapelint_suspect" in o.error.__dict__ for o in outcomes):
+                error.__dict__["shapelint_suspect"] = True
+            domain = outcomes[0].domain
+            for outcome in outcomes[1:]:
+                domain = domain.unite(outcome.domain)
+            self.path.domain = domain
+            raise error
+        for outcome in outcomes:
+            if outcome.error is not None:
+                self._accept(outcome.error)
+        groups = exploring.group(alive)
+        for members in groups if len(outcomes) > 1 and saved else ():
+            _install(exploring.join(members, self._join_tensors), saved) if len(groups) == 1 else None
+        if len(groups) == 1 and len(alive) >= 1:
+            _install_state(exploring.join(groups[0], self._join_tensors).state)
+        return groups
+
+    def _accept(self, error: BaseException) -> None:
+        found = exploring.failures_of(error)
+        self.failures += found
+        if "shapelint_suspect" in error.__dict__:
+            self.suspects += found
+
+    def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
+        """A model that sets attributes in forward gets them back as they were."""
+        if self.path.frames:
+            key = (id(module), name)
+            written = self.path.frames[-1].written
+            if key not in written:
+                written[key] = (module, _read(module, name))
+                _owners[id(module)] = module
+        _write(module, name, value)
+
+    # --- functions -------------------------------------------------------------------------------
+
+    def dispatch(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A torch function's call."""
+        rule = function_rule(func)
+        if not _has_symbolic(args, kwargs):
+            return func(*args, **kwargs)
+        if rule is not None:
+            return self._apply(rule, "function", func, self.layers[-1], args, kwargs)
+        if getattr(func, "__name__", "") == "__get__":
+            return _property(func, args[0])
+        if isinstance(func, torch.jit.ScriptFunction):
+            plain = getattr(func, "_torchdynamo_inline", None)
+            if plain is not None:
+                return plain(*args, **kwargs)
+        return self._probe(func, args, kwargs, f"{_name_of(func)} has no shape rule")
+
+    def _apply(
+        self, rule: Any, kind: str, target: Any, layer: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        call = Call(next(self.indices), kind, target, layer, args, kwargs, _place(), self.path.domain)
+        before, self.current = self.current, call
+        try:
+            result = rule(*args, **kwargs)
+        except Unsupported as reason:
+            return self._probe(target, args, kwargs, f"{_name_of(target)}: {reason}")
+        except TooComplex as reason:
+            raise Undecided(f"{_name_of(target)}: {reason}") from reason
+        except SizeError as error:
+            self._note_error(error)
+            raise
+        finally:
+            self.current = before
+        first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
+        return self._finish(call, result, first)
+
+    def _finish(self, call: Call, result: Any, first: Any) -> Any:
+        self.calls.append(call)
+        if type(result) is Spec:
+            if type(first) is SymbolicTensor and _is_in_place(call.target):
+                first.sizes, first.call = result.shape, call
+                call.in_place = True
+                call.outputs = (first,)
+                return first
+            dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
+            tensor = symbolic_tensor(result.shape, dtype, call, result.value)
+            call.outputs = (tensor,)
+            return tensor
+        outputs: list[SymbolicTensor] = []
+        value = self._wrap(result, call, first, outputs)
+        call.outputs = tuple(outputs)
+        return value
+
+    def _wrap(self, result: Any, call: Call, first: Any, outputs: list[SymbolicTensor]) -> Any:
+        if type(result) is Spec:
+            dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
+            outputs.append(symbolic_tensor(result.shape, dtype, call, result.value))
+            return outputs[-1]
+        if isinstance(result, tuple) and hasattr(result, "_fields"):
+            return type(result)(*(self._wrap(r, call, first, outputs) for r in result))
+        if type(result) in (list, tuple):
+            return type(result)(self._wrap(r, call, first, outputs) for r in result)
+        return result
+
+    def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
+        call = Call(next(self.indices), "function", func, self.layers[-1], args, kwargs, _place(), self.path.domain, probed=True)
+        result = probe(func, args, kwargs, self.path.domain)
+        if why not in self.probes:
+            self.probes.append(why)
+        return self._finish(call, result, args[0] if args else None)
+
+    # --- what is written down -----------------------------------------------------------------------
+
+    def _record_failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        call = self.current
+        self.failures.append(
+            Failure(
+                self.path.domain,
+                condition,
+                reason,
+                arguments,
+                call,
+                call.layer if call else self.layers[-1],
+                call.place if call else _place(),
+            )
+        )
+
+    def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
+        self.accidents.append(Accident(self.path.domain, condition, (a, b), self.current))
+
+    def _join_tensors(self, cases: list[tuple[Domain, SymbolicTensor]]) -> SymbolicTensor:
+        tensors = [tensor for _, tensor in cases]
+        shape = tuple(
+            join_sizes([(domain, tensor.sizes[axis]) for domain, tensor in cases])
+            for axis in range(len(tensors[0].sizes))
+        )
+        call = Call(next(self.indices), "join", "join", self.layers[-1], tuple(tensors), {}, None, self.path.domain)
+        joined = symbolic_tensor(shape, tensors[0].dtype, call)
+        call.outputs = (joined,)
+        self.calls.append(call)
+        return joined
+
+    def accept_error(self, error: Exception) -> None:
+        """The whole model refuses: its failures are final."""
+        self._note_error(error)
+        self._accept(error)
+
+
+def trace(
+    model: nn.Module,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    domain: Domain,
+    limits: Limits | None = None,
+) -> Trace:
+    """Trace ``model(*args, **kwargs)`` for all sizes of ``domain``.
+
+    Raises:
+        Undecided: some step is beyond what can be followed symbolically; the message says which.
+    """
+    tracer = Tracer(model, domain, limits or Limits())
+    for position, value in enumerate((*args, *kwargs.values())):
+        if isinstance(value, SymbolicTensor):
+            name = f"input_{position}" if position < len(args) else list(kwargs)[position - len(args)]
+            value.call = Call(next(tracer.indices), "input", name, "", (), {}, None, domain, (value,))
+            tracer.calls.append(value.call)
+    try:
+        return tracer.run(tuple(args), kwargs)
+    except TooComplex as reason:
+        raise Undecided(str(reason)) from reason
+    except Exception as error:
+        tracer.accept_error(error)
+        return Trace(
+            domain.symbols, domain, [], tracer.calls, tracer.failures, tracer.accidents,
+            tracer.probes, tracer.suspects, tracer.runs,
+        )
+
+
+# --- small things ------------------------------------------------------------------------------------------
+
+
+def _plain(module: nn.Module) -> bool:
+    """Whether calling the module does what its class does: no hooks, no forward of its own."""
+    attributes = module.__dict__
+    return not (
+        attributes["_forward_hooks"] or attributes["_forward_pre_hooks"] or "forward" in attributes
+    )
+
+
+def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
+    if args and type(args[0]) is SymbolicTensor:
+        return True
+    return any(_is_symbolic(a) for a in args) or (bool(kwargs) and any(_is_symbolic(v) for v in kwargs.values()))
+
+
+def _is_symbolic(value: Any) -> bool:
+    kind = type(value)
+    if kind is SymbolicTensor or kind is OpaqueFloat or issubclass(kind, _SYMBOLIC_NUMBERS):
+        return True
+    if issubclass(kind, (tuple, list)):
+        return any(_is_symbolic(v) for v in value)
+    if kind is slice:
+        return _is_symbolic(value.start) or _is_symbolic(value.stop) or _is_symbolic(value.step)
+    return kind is dict and any(_is_symbolic(v) for v in value.values())
+
+
+def _place() -> Place | None:
+    """The nearest caller in the user's own code."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if not _is_internal(frame.f_code):
+            return Place(frame.f_code, frame.f_lasti)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _origin_of(error: BaseException) -> tuple[Place | None, bool]:
+    """Where in the user's code an exception comes from, and whether a ``raise`` or ``assert`` there made it."""
+    place, raised = None, False
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if not _is_internal(code):
+            place = Place(code, step.tb_lasti)
+            raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
+        step = step.tb_next
+    return place, raised
+
+
+_RAISE = __import__("opcode").opmap["RAISE_VARARGS"]
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
+
+
+def _name_of(func: Any) -> str:
+    if isinstance(func, nn.Module):
+        return type(func).__name__
+    return str(getattr(func, "__qualname__", None) or getattr(func, "__name__", None) or func)
+
+
+def _property(func: Any, tensor: SymbolicTensor) -> Any:
+    """A tensor property without a rule: what the empty meta tensor says of itself (device, layout, is_cuda)."""
+    if func == torch.Tensor.data.__get__:  # type: ignore[attr-defined]
+        return tensor
+    with torch._C.DisableTorchFunctionSubclass():
+        return func(tensor)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_in_place(func: Any) -> bool:
+    name = getattr(func, "__name__", "")
+    return (name.endswith("_") and not name.endswith("__")) or (name.startswith("__i") and name[3:-2] in _IN_PLACE)
+
+
+_IN_PLACE = frozenset({"add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"})
+
+
+def _any_dtype(call: Call) -> torch.dtype:
+    for value in itertools.chain(call.arguments, call.keywords.values()):
+        if isinstance(value, torch.Tensor):
+            return value.dtype
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                if isinstance(item, torch.Tensor):
+                    return item.dtype
+    dtype = call.keywords.get("dtype")
+    return dtype if isinstance(dtype, torch.dtype) else torch.get_default_dtype()
+
+
+_owners: dict[int, nn.Module] = {}
+
+
+def _read(module: nn.Module, name: str) -> Any:
+    for table in ("_parameters", "_buffers", "_modules"):
+        inner = module.__dict__.get(table)
+        if inner is not None and name in inner:
+            return inner[name]
+    return module.__dict__.get(name, _MISSING)
+
+
+def _write(module: nn.Module, name: str, value: Any) -> None:
+    buffers = module.__dict__.get("_buffers")
+    if buffers is not None and name in buffers and isinstance(value, torch.Tensor):
+        buffers[name] = value
+    elif isinstance(value, SymbolicTensor):
+        module.__dict__[name] = value
+    else:
+        _original_setattr(module, name, value)
+
+
+def _attribute(owner: int, name: str) -> Any:
+    return _read(_owners[owner], name)
+
+
+def _rollback(written: dict[tuple[int, str], tuple[Any, Any]]) -> None:
+    for (_, name), (module, old) in written.items():
+        if old is _MISSING:
+            module.__dict__.pop(name, None)
+        else:
+            _write(module, name, old)
+
+
+def _install_state(state: dict[tuple[int, str], Any]) -> None:
+    for (owner, name), value in state.items():
+        if value is not _MISSING:
+            _write(_owners[owner], name, value)
+
+
+def _install(outcome: Outcome, saved: tuple[tuple[Any, Any], ...]) -> None:
+    for (container, _), contents in zip(saved, outcome.containers, strict=True):
+        exploring.refill(container, contents)
+
+
+__all__ = ["Limits", "Tracer", "dataclasses", "trace"]
