@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import nn
 
-from shapelint.ops.axes import Shape
+from shapelint.ops.broadcasting import broadcast
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
-from shapelint.sizes import Size, any_of, divides, require, select
+from shapelint.sizes import Size, any_of, divides, require
 
 
 @shape_rule("scaled_dot_product_attention")
@@ -36,10 +37,10 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key_batch = _repeated_heads(key_batch, query_batch)
         value_batch = _repeated_heads(value_batch, query_batch)
-    weights_batch = _broadcast(tuple(query_batch), tuple(key_batch))
+    weights_batch = broadcast(tuple(query_batch), tuple(key_batch))
     if attn_mask is not None:
         _require_expandable(tuple(attn_mask.shape), (*weights_batch, length, source))
-    return Spec((*_broadcast(weights_batch, tuple(value_batch)), length, value_features))
+    return Spec((*broadcast(weights_batch, tuple(value_batch)), length, value_features))
 
 
 def _repeated_heads(batch: list[Size], query_batch: list[Size]) -> list[Size]:
@@ -47,26 +48,6 @@ def _repeated_heads(batch: list[Size], query_batch: list[Size]) -> list[Size]:
     heads, query_heads = batch[-1], query_batch[-1]
     require(divides(heads, query_heads), "{} query heads do not share {} key or value heads", query_heads, heads)
     return [*batch[:-1], query_heads]
-
-
-def _broadcast(left: Shape, right: Shape) -> Shape:
-    rank = max(len(left), len(right))
-    left, right = (1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right
-    return tuple(_broadcast_size(a, b) for a, b in zip(left, right, strict=True))
-
-
-def _broadcast_size(left: Size, right: Size) -> Size:
-    if left is right or (type(right) is int and right == 1):
-        return left
-    if type(left) is int and left == 1:
-        return right
-    require(
-        any_of(left == right, left == 1, right == 1),
-        "attention: batch sizes {} and {} neither agree nor broadcast",
-        left,
-        right,
-    )
-    return select(left == 1, right, left)
 
 
 def _require_expandable(shape: Shape, target: Shape) -> None:
@@ -110,9 +91,7 @@ def multi_head_shapes(
     return query[:-1], source + extra_keys, batch
 
 
-def _require_masks(
-    masks: tuple[Shape | None, Shape | None], lengths: Shape, batch: Shape, heads: Size
-) -> None:
+def _require_masks(masks: tuple[Shape | None, Shape | None], lengths: Shape, batch: Shape, heads: Size) -> None:
     mask, padding = masks
     if mask is not None:
         every_head = batch[0] * heads if batch else heads
@@ -202,7 +181,8 @@ def multi_head_attention_forward(
         embed_dim_to_check,
         num_heads,
     )
-    key_features = value_features = embed_dim_to_check
+    key_features: Size = embed_dim_to_check
+    value_features: Size = embed_dim_to_check
     if use_separate_proj_weight and k_proj_weight is not None and v_proj_weight is not None:
         key_features, value_features = k_proj_weight.shape[1], v_proj_weight.shape[1]
     leading, source, batch = multi_head_shapes(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from shapelint.ops.dimensions import Shape
 from shapelint.sizes import Size, any_of, require
 
-Shape = tuple[Size, ...]
 PerAxis = Size | Sequence[Size]
 
 _AXIS_NAMES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}

@@ -8,16 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import (
-    PerAxis,
-    Shape,
-    per_axis,
-    require_nonzero_unless_no_batch,
-    split_shape,
-)
+from shapelint.ops.axes import PerAxis, per_axis, require_nonzero_unless_no_batch, split_shape
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
-from shapelint.sizes import Size, divide, divides, formulas, require, smax
+from shapelint.sizes import Size, divide, divides, formulas, require
 
 
 def convolve(
@@ -29,7 +24,7 @@ def convolve(
     groups: Size,
 ) -> Shape:
     """The shape that a convolution with a weight of shape (out, in / groups, kernel...) returns."""
-    kernel = weight[2:]
+    kernel: tuple[Any, ...] = weight[2:]
     axes = len(kernel)
     batch, channels, spatial = split_shape(shape, axes, f"a {axes}-d convolution")
     _require_groups(weight[0], groups)
@@ -43,9 +38,7 @@ def convolve(
             require(width >= 1, "a convolution with padding='same' got an empty input (size {})", width)
         return (*batch, weight[0], *spatial)
     paddings = (0,) * axes if padding == "valid" else per_axis(padding, axes, "padding")
-    widths = tuple(
-        _conv_axis(*axis, batch) for axis in zip(spatial, kernel, strides, paddings, dilations, strict=True)
-    )
+    widths = tuple(_conv_axis(*axis, batch) for axis in zip(spatial, kernel, strides, paddings, dilations, strict=True))
     return (*batch, weight[0], *widths)
 
 
@@ -63,7 +56,7 @@ def convolve_transposed(
 
     ``output_size`` (spatial, or with the leading dimensions) overrules ``output_padding``, as in the modules.
     """
-    kernel = weight[2:]
+    kernel: tuple[Any, ...] = weight[2:]
     axes = len(kernel)
     batch, channels, spatial = split_shape(shape, axes, f"a {axes}-d transposed convolution")
     _require_groups(weight[0], groups)
@@ -74,23 +67,21 @@ def convolve_transposed(
         if len(wanted) == len(shape):
             wanted = wanted[-axes:]
         require(len(wanted) == axes, "output_size has {} values, but there are {} axes", len(wanted), axes)
+    parameters = zip(
+        per_axis(stride, axes, "stride"),
+        per_axis(padding, axes, "padding"),
+        per_axis(output_padding, axes, "output_padding"),
+        per_axis(dilation, axes, "dilation"),
+        strict=True,
+    )
     widths = tuple(
-        _conv_transpose_axis(*axis, batch)
-        for axis in zip(
-            spatial,
-            kernel,
-            per_axis(stride, axes, "stride"),
-            per_axis(padding, axes, "padding"),
-            per_axis(output_padding, axes, "output_padding"),
-            per_axis(dilation, axes, "dilation"),
-            wanted,
-            strict=True,
-        )
+        _conv_transpose_axis(width, kernel_width, *axis, size, batch)
+        for width, kernel_width, axis, size in zip(spatial, kernel, parameters, wanted, strict=True)
     )
     return (*batch, weight[1] * groups, *widths)
 
 
-def _conv_axis(width: Size, kernel: Size, stride: Size, padding: Size, dilation: Size, batch: Shape) -> Size:
+def _conv_axis(width: Size, kernel: int, stride: int, padding: int, dilation: int, batch: Shape) -> Size:
     _require_parameters(kernel, stride, padding, dilation)
     effective = dilation * (kernel - 1) + 1
     padded = width + 2 * padding
@@ -110,11 +101,11 @@ def _conv_axis(width: Size, kernel: Size, stride: Size, padding: Size, dilation:
 
 def _conv_transpose_axis(
     width: Size,
-    kernel: Size,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    dilation: Size,
+    kernel: int,
+    stride: int,
+    padding: int,
+    output_padding: int,
+    dilation: int,
     wanted: Size | None,
     batch: Shape,
 ) -> Size:
@@ -140,8 +131,8 @@ def _conv_transpose_axis(
     return result
 
 
-def _require_output_padding(output_padding: Size, stride: Size, dilation: Size) -> None:
-    limit = smax(stride, dilation)
+def _require_output_padding(output_padding: int, stride: int, dilation: int) -> None:
+    limit = max(stride, dilation)
     require(output_padding >= 0, "output_padding is negative ({})", output_padding)
     require(
         output_padding < limit,
@@ -153,7 +144,7 @@ def _require_output_padding(output_padding: Size, stride: Size, dilation: Size) 
     )
 
 
-def _require_parameters(kernel: Size, stride: Size, padding: Size, dilation: Size) -> None:
+def _require_parameters(kernel: int, stride: int, padding: int, dilation: int) -> None:
     require(kernel >= 1, "the kernel size must be at least 1, and is {}", kernel)
     require(stride >= 1, "the stride must be at least 1, and is {}", stride)
     require(padding >= 0, "the padding is negative ({})", padding)
@@ -214,9 +205,7 @@ def _conv_transpose_rule(axes: int) -> Callable[..., Spec]:
         kernel = tuple(weight.shape)
         require(len(kernel) == axes + 2, "the weight of a {}-d convolution has {} dimensions", axes, len(kernel))
         _require_bias(bias, kernel[1] * groups)
-        return Spec(
-            convolve_transposed(input.shape, kernel, stride, padding, output_padding, groups, dilation)
-        )
+        return Spec(convolve_transposed(input.shape, kernel, stride, padding, output_padding, groups, dilation))
 
     return rule
 

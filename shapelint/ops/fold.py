@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import PerAxis, Shape, per_axis, require_nonzero, split_shape
+from shapelint.ops.axes import PerAxis, per_axis, require_nonzero, split_shape
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, divide, divides, formulas, product, require
 
@@ -31,7 +32,7 @@ def _blocks(
     )
 
 
-def _blocks_along(width: Size, kernel: Size, dilation: Size, padding: Size, stride: Size) -> Size:
+def _blocks_along(width: Size, kernel: int, dilation: int, padding: int, stride: int) -> Size:
     require(kernel >= 1, "the kernel size must be at least 1, and is {}", kernel)
     require(dilation >= 1, "the dilation must be at least 1, and is {}", dilation)
     require(padding >= 0, "the padding is negative ({})", padding)

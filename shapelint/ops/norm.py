@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import Shape
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, divide, divides, product, require
 
@@ -112,6 +112,10 @@ def instance_norm(
     require(len(shape) >= 2, "instance normalisation needs channels, and got {} dimension(s)", len(shape))
     for channels in _lengths(running_mean, running_var, weight, bias):
         _require_channels(shape[1], channels)
+    require(
+        use_input_stats or running_mean is not None,
+        "instance normalisation without use_input_stats needs running_mean and running_var",
+    )
     return instance_normalized(shape, use_input_stats)
 
 
@@ -157,9 +161,7 @@ def _layer_normalized(shape: Shape, normalized_shape: Sequence[Size], *parameter
 
 
 @shape_rule("local_response_norm")
-def local_response_norm(
-    input: TensorLike, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Spec:
+def local_response_norm(input: TensorLike, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Spec:
     require(input.ndim >= 3, "local response normalisation needs 3 dimensions or more, and got {}", input.ndim)
     require(size >= 1, "local response normalisation over {} channels", size)
     return Spec(input.shape)

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from shapelint.ops.axes import Shape, require_nonzero
+from shapelint.ops.axes import require_nonzero
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
 from shapelint.sizes import Size, require, smin
 
@@ -56,7 +57,7 @@ def _constant_axis(width: Size, before: Size, after: Size) -> Size:
 
 def _reflect_axis(width: Size, before: Size, after: Size) -> Size:
     for amount in (before, after):
-        require(amount < width, "reflect padding of {} needs a size of at least {} + 1, and got {}", amount, amount, width)
+        require(amount < width, "reflect padding of {} needs a larger size than {}", amount, width)
     return _nonempty_result(width, before, after)
 
 
@@ -106,9 +107,7 @@ def constant_pad_nd(input: TensorLike, pad: Sequence[Size], value: float = 0) ->
     return Spec(padded_shape(input.shape, tuple(pad), "constant"))
 
 
-@shape_rule(
-    nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d, nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d
-)
+@shape_rule(nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d, nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
 def constant_pad_module(module: Any, input: TensorLike) -> Spec:
     return Spec(padded_shape(input.shape, module.padding, "constant"))
 

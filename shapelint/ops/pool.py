@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import PerAxis, Shape, per_axis, require_nonzero, split_shape
+from shapelint.ops.axes import PerAxis, per_axis, require_nonzero, split_shape
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, all_of, require, scaled_floor, smin
 
@@ -33,13 +34,12 @@ def pooled_shape(
     paddings = per_axis(padding, axes, "padding")
     dilations = per_axis(dilation, axes, "dilation")
     widths = tuple(
-        _pooled_width(*axis, ceil_mode)
-        for axis in zip(spatial, kernels, strides, paddings, dilations, strict=True)
+        _pooled_width(*axis, ceil_mode) for axis in zip(spatial, kernels, strides, paddings, dilations, strict=True)
     )
     return (*batch, channels, *widths)
 
 
-def _pooled_width(width: Size, kernel: Size, stride: Size, padding: Size, dilation: Size, ceil_mode: bool) -> Size:
+def _pooled_width(width: Size, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Size:
     require(kernel >= 1, "the kernel size must be at least 1, and is {}", kernel)
     require(stride >= 1, "the stride must be at least 1, and is {}", stride)
     require(dilation >= 1, "the dilation must be at least 1, and is {}", dilation)
@@ -58,17 +58,21 @@ def _pooled_width(width: Size, kernel: Size, stride: Size, padding: Size, dilati
     if stride + padding <= effective:
         return windows
     # ... but must start inside the input or its left padding
-    return smin(windows, (width + padding - 1) // stride + 1)
+    result: Size = smin(windows, (width + padding - 1) // stride + 1)
+    return result
 
 
-def adaptive_shape(shape: Shape, axes: int, output_size: Any, empty_channels: bool) -> Shape:
+def adaptive_shape(shape: Shape, axes: int, output_size: Any, average: bool) -> Shape:
     """The shape that adaptive pooling returns; a ``None`` in ``output_size`` keeps the axis."""
     batch, channels, spatial = split_shape(shape, axes, f"{axes}-d adaptive pooling")
-    require_nonzero(spatial if empty_channels or not batch else (channels, *spatial), "adaptive pooling")
     wanted = tuple(
         width if size is None else size
         for size, width in zip(per_axis(output_size, axes, "output_size"), spatial, strict=True)
     )
+    # to a single element torch takes the mean, of nothing too; and averages over one or two axes need no channels
+    if not (average and all(type(size) is int and size == 1 for size in wanted)):
+        needs_channels = batch and not (average and axes < 3)
+        require_nonzero((channels, *spatial) if needs_channels else spatial, "adaptive pooling")
     for size in wanted:
         require(size >= 0, "adaptive pooling cannot return the size {}", size)
     return (*batch, channels, *wanted)
@@ -84,15 +88,12 @@ def fractional_shape(shape: Shape, axes: int, kernel_size: PerAxis, output_size:
         wanted = tuple(scaled_floor(width, float(ratio)) for width, ratio in zip(spatial, ratios, strict=True))
     else:
         wanted = per_axis(output_size, axes, "output_size")
+    # over three axes torch wants one element to spare
+    spare = 1 if axes == 3 else 0
     for width, kernel, size in zip(spatial, per_axis(kernel_size, axes, "kernel_size"), wanted, strict=True):
+        least = size + kernel - 1 + spare
         require(
-            size + kernel - 1 <= width,
-            "{} windows of size {} do not fit into a size of {}: it must be at least {} + {} - 1",
-            size,
-            kernel,
-            width,
-            size,
-            kernel,
+            width >= least, "{} windows of size {} need a size of at least {}, and got {}", size, kernel, least, width
         )
     return (*batch, channels, *wanted)
 
@@ -163,6 +164,18 @@ def _max_rule(axes: int, always_indices: bool) -> Callable[..., SpecOrPair]:
     return rule
 
 
+def average_pooled_shape(
+    shape: Shape, axes: int, kernel_size: PerAxis, stride: PerAxis | None, padding: PerAxis, ceil_mode: bool
+) -> Shape:
+    """The shape that average and Lp pooling return."""
+    result = pooled_shape(shape, axes, kernel_size, stride, padding, 1, ceil_mode)
+    if axes == 3:
+        # average pooling over three axes does not let padding or ceil_mode make up for a small input
+        for width, kernel in zip(shape[-axes:], per_axis(kernel_size, axes), strict=True):
+            require(width >= kernel, "the window (size {}) is larger than the unpadded input ({})", kernel, width)
+    return result
+
+
 def _average_rule(axes: int) -> Callable[..., Spec]:
     def rule(
         input: TensorLike,
@@ -174,7 +187,7 @@ def _average_rule(axes: int) -> Callable[..., Spec]:
         divisor_override: int | None = None,
     ) -> Spec:
         require(divisor_override != 0, "divisor_override must not be 0")
-        return Spec(pooled_shape(input.shape, axes, kernel_size, stride, padding, 1, ceil_mode))
+        return Spec(average_pooled_shape(input.shape, axes, kernel_size, stride, padding, ceil_mode))
 
     return rule
 
@@ -187,21 +200,21 @@ def _lp_rule(axes: int) -> Callable[..., Spec]:
         stride: PerAxis | None = None,
         ceil_mode: bool = False,
     ) -> Spec:
-        return Spec(pooled_shape(input.shape, axes, kernel_size, stride, 0, 1, ceil_mode))
+        return Spec(average_pooled_shape(input.shape, axes, kernel_size, stride, 0, ceil_mode))
 
     return rule
 
 
 def _adaptive_average_rule(axes: int) -> Callable[..., Spec]:
     def rule(input: TensorLike, output_size: Any) -> Spec:
-        return Spec(adaptive_shape(input.shape, axes, output_size, empty_channels=axes < 3))
+        return Spec(adaptive_shape(input.shape, axes, output_size, average=True))
 
     return rule
 
 
 def _adaptive_max_rule(axes: int, always_indices: bool) -> Callable[..., SpecOrPair]:
     def rule(input: TensorLike, output_size: Any, return_indices: bool = False) -> SpecOrPair:
-        shape = adaptive_shape(input.shape, axes, output_size, empty_channels=False)
+        shape = adaptive_shape(input.shape, axes, output_size, average=False)
         return _result(shape, return_indices or always_indices)
 
     return rule
@@ -266,25 +279,25 @@ def average_pool_module(module: Any, input: TensorLike) -> Spec:
     axes = _AXES[type(module)]
     require(getattr(module, "divisor_override", None) != 0, "divisor_override must not be 0")
     return Spec(
-        pooled_shape(input.shape, axes, module.kernel_size, module.stride, module.padding, 1, module.ceil_mode)
+        average_pooled_shape(input.shape, axes, module.kernel_size, module.stride, module.padding, module.ceil_mode)
     )
 
 
 @shape_rule(nn.LPPool1d, nn.LPPool2d, nn.LPPool3d)
 def lp_pool_module(module: Any, input: TensorLike) -> Spec:
     axes = _AXES[type(module)]
-    return Spec(pooled_shape(input.shape, axes, module.kernel_size, module.stride, 0, 1, module.ceil_mode))
+    return Spec(average_pooled_shape(input.shape, axes, module.kernel_size, module.stride, 0, module.ceil_mode))
 
 
 @shape_rule(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 def adaptive_average_pool_module(module: Any, input: TensorLike) -> Spec:
     axes = _AXES[type(module)]
-    return Spec(adaptive_shape(input.shape, axes, module.output_size, empty_channels=axes < 3))
+    return Spec(adaptive_shape(input.shape, axes, module.output_size, average=True))
 
 
 @shape_rule(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 def adaptive_max_pool_module(module: Any, input: TensorLike) -> SpecOrPair:
-    shape = adaptive_shape(input.shape, _AXES[type(module)], module.output_size, empty_channels=False)
+    shape = adaptive_shape(input.shape, _AXES[type(module)], module.output_size, average=False)
     return _result(shape, module.return_indices)
 
 

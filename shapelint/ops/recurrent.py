@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from shapelint.ops.axes import Shape
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Size, require
 
@@ -31,10 +31,8 @@ def _sequence(shape: Shape, batch_first: bool) -> tuple[Size, Shape]:
         "a recurrent layer takes a tensor of 3 dimensions, or 2 without a batch, and got {}",
         len(shape),
     )
-    if len(shape) == 2:
-        length, batch = shape[0], ()
-    else:
-        length, batch = (shape[1], shape[:1]) if batch_first else (shape[0], shape[1:2])
+    batch: Shape = () if len(shape) == 2 else shape[:1] if batch_first else shape[1:2]
+    length = shape[1] if batch and batch_first else shape[0]
     require(length >= 1, "a recurrent layer got an empty sequence (length {})", length)
     return length, batch
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from shapelint.ops.axes import Shape, require_nonzero
-from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
-from shapelint.sizes import Dim, Size, divide, divides, require, scaled_floor
+from shapelint.ops.axes import require_nonzero
+from shapelint.ops.dimensions import Shape
+from shapelint.ops.pool import adaptive_shape
+from shapelint.ops.registry import Spec, TensorLike, shape_rule
+from shapelint.sizes import Size, divide, divides, require, scaled_floor
 
 # the ranks (batch and channels included) that each mode takes
 _MODE_RANKS: dict[str, tuple[int, ...]] = {
@@ -41,12 +43,10 @@ def interpolate(
     require((size is None) != (scale_factor is None), "interpolate takes either size or scale_factor")
     require(size is None or not recompute_scale_factor, "recompute_scale_factor means nothing with a size")
     spatial = shape[2:]
-    if size is not None:
-        widths = _wanted_sizes(size, len(spatial))
-    else:
-        widths = _scaled_sizes(spatial, scale_factor)
-    # adaptive pooling, which mode "area" is, takes no channels
-    require_nonzero(spatial if mode == "area" else shape[1:], "interpolate")
+    widths = _scaled_sizes(spatial, scale_factor) if size is None else _wanted_sizes(size, len(spatial))
+    if mode == "area":
+        return Spec(adaptive_shape(shape, len(spatial), widths, average=True))
+    require_nonzero(shape[1:], "interpolate")
     for before, after in zip(spatial, widths, strict=True):
         require(after >= 1, "interpolate would make a size of {} out of {}", after, before)
     return Spec((*shape[:2], *widths))
@@ -91,11 +91,10 @@ def _scaled_sizes(spatial: Shape, scale_factor: Any) -> Shape:
 
 
 def _scaled(width: Size, factor: Any) -> Size:
-    if isinstance(factor, (int, Dim)):
-        return width * factor
-    if isinstance(factor, float):
-        return width * int(factor) if factor.is_integer() else scaled_floor(width, factor)
-    raise Unsupported(f"interpolate by a factor that is computed from sizes ({factor})")
+    # a whole factor keeps the size affine, and double precision multiplies by it exactly
+    exact = int(factor) if type(factor) is float and factor.is_integer() else factor
+    scaled: Size = scaled_floor(width, exact)
+    return scaled
 
 
 @shape_rule(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)
@@ -185,9 +184,7 @@ def grid_sample(
     align_corners: bool | None = None,
 ) -> Spec:
     require(mode in ("bilinear", "nearest", "bicubic"), "grid_sample has no mode {!r}", mode)
-    require(
-        padding_mode in ("zeros", "border", "reflection"), "grid_sample has no padding mode {!r}", padding_mode
-    )
+    require(padding_mode in ("zeros", "border", "reflection"), "grid_sample has no padding mode {!r}", padding_mode)
     rank = input.ndim
     require(mode != "bicubic" or rank == 4, "grid_sample in mode 'bicubic' takes 4 dimensions, and got {}", rank)
     return _grid_sampled(input, grid)
@@ -204,9 +201,7 @@ def _grid_sampled(input: TensorLike, grid: TensorLike) -> Spec:
     shape, points = input.shape, grid.shape
     axes = len(shape) - 2
     require(axes in (2, 3), "grid_sample takes an input of 4 or 5 dimensions, and got {}", len(shape))
-    require(
-        len(points) == len(shape), "grid_sample: the input has {} dimensions, the grid {}", len(shape), len(points)
-    )
+    require(len(points) == len(shape), "grid_sample: the input has {} dimensions, the grid {}", len(shape), len(points))
     require(points[0] == shape[0], "grid_sample: the input has a batch of {}, the grid of {}", shape[0], points[0])
     require(
         points[-1] == axes,

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from shapelint.ops.axes import Shape
+from shapelint.ops.broadcasting import complex_of, floating, real_of
+from shapelint.ops.dimensions import Shape
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
 from shapelint.sizes import Size, require
@@ -18,11 +19,11 @@ def _is_complex(tensor: TensorLike | None) -> bool:
 
 
 def _complex_dtype(dtype: torch.dtype) -> torch.dtype:
-    return dtype if dtype.is_complex else (dtype if dtype.is_floating_point else torch.get_default_dtype()).to_complex()
+    return complex_of(floating(dtype))
 
 
 def _real_dtype(dtype: torch.dtype) -> torch.dtype:
-    return dtype.to_real() if dtype.is_complex else dtype if dtype.is_floating_point else torch.get_default_dtype()
+    return real_of(floating(dtype))
 
 
 def _require_window(window: TensorLike | None, n_fft: Size, hop: Size, length: Size) -> None:
@@ -62,9 +63,7 @@ def stft(
         signal = padded_shape((1, 1, signal), (margin, margin), pad_mode)[-1]
     require(signal >= n_fft, "stft: n_fft = {} is longer than the signal ({} samples)", n_fft, signal)
     has_complex = _is_complex(input) or _is_complex(window)
-    require(
-        has_complex or return_complex is not None, "stft needs return_complex=True (or False) for a real signal"
-    )
+    require(has_complex or return_complex is not None, "stft needs return_complex=True (or False) for a real signal")
     one_sided = not has_complex if onesided is None else onesided
     require(not one_sided or not has_complex, "stft of a complex signal cannot be onesided")
     frequencies = n_fft // 2 + 1 if one_sided else n_fft
@@ -100,7 +99,11 @@ def istft(
         onesided = not (type(frequencies) is int and frequencies == n_fft)
     expected = half if onesided else n_fft
     require(
-        frequencies == expected, "istft: n_fft = {} makes {} frequencies, the input has {}", n_fft, expected, frequencies
+        frequencies == expected,
+        "istft: n_fft = {} makes {} frequencies, the input has {}",
+        n_fft,
+        expected,
+        frequencies,
     )
     signal = n_fft + hop * (frames - 1)
     trimmed = signal - 2 * (n_fft // 2) if center else signal
@@ -161,7 +164,9 @@ DtypeOf = Callable[[torch.dtype], torch.dtype]
 
 
 def _one_axis_rule(shape_of: ShapeOf, dtype_of: DtypeOf) -> Callable[..., Spec]:
-    def rule(input: TensorLike, n: Size | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None) -> Spec:
+    def rule(
+        input: TensorLike, n: Size | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
+    ) -> Spec:
         axes, wanted = _transformed_axes(input.shape, None if n is None else (n,), (dim,))
         return Spec(shape_of(tuple(input.shape), axes, wanted), dtype_of(input.dtype))
 
@@ -219,13 +224,3 @@ def view_as_complex(input: TensorLike) -> Spec:
     require(len(shape) >= 1, "view_as_complex needs a dimension of size 2")
     require(shape[-1] == 2, "view_as_complex needs a last dimension of size 2, and got {}", shape[-1])
     return Spec(tuple(shape[:-1]), _complex_dtype(input.dtype))
-
-
-@shape_rule("real", "imag")
-def real_or_imaginary(input: TensorLike, *access: Any) -> Spec:
-    return Spec(input.shape, input.dtype.to_real() if input.dtype.is_complex else input.dtype)
-
-
-@shape_rule("conj", "conj_physical", "conj_physical_", "resolve_conj", "resolve_neg")
-def conjugate(input: TensorLike) -> Spec:
-    return Spec(input.shape)
