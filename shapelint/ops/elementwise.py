@@ -11,7 +11,7 @@ from torch import nn
 from shapelint.ops.broadcasting import broadcast, broadcast_into, complex_of, floating, promoted, real_of
 from shapelint.ops.dimensions import axis_index, exact_divide, fail, refuse_out
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import require
+from shapelint.sizes import any_of, require
 
 
 def _known(names: str, suffix: str = "") -> list[str]:
@@ -26,7 +26,7 @@ _SAME_DTYPE = """
     relu relu6 leaky_relu elu selu celu rrelu hardswish hardsigmoid hardtanh hardshrink softshrink threshold
     gelu silu mish softplus softsign tanhshrink logsigmoid
     neg negative positive sgn sign ceil floor round trunc fix frac square bitwise_not nan_to_num
-    dropout dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout
+    dropout dropout3d alpha_dropout
     clone contiguous detach alias resolve_conj resolve_neg conj conj_physical pin_memory cpu cuda bernoulli
 """
 _FLOATING = """
@@ -86,20 +86,39 @@ def identity(module: nn.Identity, input: Any) -> Any:
 @shape_rule(
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.RReLU, nn.GELU, nn.SiLU, nn.Mish,
     nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Tanhshrink, nn.Softplus, nn.Softsign, nn.Softshrink, nn.Hardshrink,
-    nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Threshold, nn.Dropout, nn.Dropout2d, nn.Dropout3d,
-    nn.AlphaDropout, nn.FeatureAlphaDropout,
+    nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Threshold, nn.Dropout, nn.Dropout3d, nn.AlphaDropout,
 )  # fmt: skip
 def activation(module: nn.Module, input: TensorLike) -> Spec:
     """An activation or dropout module keeps the shape."""
     return Spec(input.shape)
 
 
-@shape_rule("dropout1d")
-def dropout1d(input: TensorLike, *args: Any, **kwargs: Any) -> Spec:
+@shape_rule(F.dropout1d)
+def dropout1d(input: TensorLike, *args: Any, **options: Any) -> Spec:
     """Dropout of whole channels of a signal, batched or not."""
     if input.ndim not in (2, 3):
         fail("dropout1d takes (channels, length) or (batch, channels, length), and got {} dimensions", input.ndim)
     return Spec(input.shape)
+
+
+@shape_rule("dropout2d", "feature_dropout", "feature_alpha_dropout")
+def channel_dropout(input: TensorLike, p: float = 0.5, training: bool = True, *args: Any, **options: Any) -> Spec:
+    """Dropout of whole channels, which only training looks for."""
+    if options.get("train", training) and p > 0 and input.ndim < 2:
+        _require_channels(input)
+    return Spec(input.shape)
+
+
+def _require_channels(input: TensorLike) -> None:
+    """An empty tensor is let through as it is."""
+    empty = any_of(*(size == 0 for size in input.shape))
+    require(empty, "dropout of channels needs at least 2 dimensions, and got {}", input.ndim)
+
+
+@shape_rule(nn.Dropout2d, nn.FeatureAlphaDropout)
+def channel_dropout_module(module: nn.Dropout2d | nn.FeatureAlphaDropout, input: TensorLike) -> Spec:
+    """The module forms of dropout of whole channels."""
+    return channel_dropout(input, module.p, module.training)
 
 
 @shape_rule(nn.Dropout1d)
@@ -114,11 +133,12 @@ def prelu(input: TensorLike, weight: TensorLike) -> Spec:
     if weight.ndim > 1:
         fail("the weight of prelu has {} dimensions; it may have 0 or 1", weight.ndim)
     slopes = weight.shape[0] if weight.ndim else 1
-    if slopes != 1:
-        channels = input.shape[1] if input.ndim > 1 else 1
-        if input.ndim == 0:
-            fail("prelu with {} parameters needs a channel dimension, and got a single number", slopes)
-        require(channels == slopes, "prelu has {} parameters for {} channels", slopes, channels)
+    if type(slopes) is int and slopes == 1:
+        return Spec(input.shape)
+    if not input.ndim:
+        require(slopes == 1, "prelu with {} parameters needs a channel dimension, and got a single number", slopes)
+    channels = input.shape[1] if input.ndim > 1 else 1
+    require(any_of(channels == slopes, slopes == 1), "prelu has {} parameters for {} channels", slopes, channels)
     return Spec(input.shape)
 
 
