@@ -17,8 +17,10 @@ from shapelint.sizes.dim import (
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.path import Path, SizeError, following, implied, note_accident, possible, require
 from shapelint.sizes.region import TooComplex
+from shapelint.sizes.sizeset import AxisSizes, SizeSet
 
 __all__ = [
+    "AxisSizes",
     "Condition",
     "Dim",
     "Domain",
@@ -26,6 +28,7 @@ __all__ = [
     "Ratio",
     "Size",
     "SizeError",
+    "SizeSet",
     "TooComplex",
     "Undecided",
     "all_of",

@@ -157,6 +157,21 @@ class Region:
             point = self.isl_set.lexmin().sample_point()
         return tuple(point.get_coordinate_val(_SET, i).to_python() for i in range(self.arity))
 
+    def closest(self, target: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The member with the least sum of distances to ``target``, the first in order among equals."""
+        if self.is_empty():
+            return None
+        names = [f"i{n}" for n in range(self.arity)]
+        far = [f"d{n}" for n in range(self.arity)]
+        bounds = " and ".join(
+            f"d{n} >= i{n} - {t} and d{n} >= {t} - i{n}" for n, t in enumerate(target)
+        )
+        distance = isl.Map(f"{{ [{','.join(names)}] -> [{' + '.join(far)}, {','.join(names)}] : {bounds} }}".replace(
+            f"[{' + '.join(far)},", "[s,"
+        ).replace(f": {bounds}", f": exists {', '.join(far)} : s = {' + '.join(far)} and {bounds}"))
+        point = self.isl_set.apply(distance).lexmin().sample_point()
+        return tuple(point.get_coordinate_val(_SET, i + 1).to_python() for i in range(self.arity))
+
     def bounds(self, position: int) -> tuple[int | None, int | None]:
         """Least and greatest value of one variable; ``None`` where there is none."""
         key = ("bounds", position)
@@ -421,3 +436,18 @@ def as_env(support: Iterable[str], point: Iterable[int]) -> Mapping[str, int]:
 def parse(arity: int, text: str) -> Region:
     """A region from isl's text form."""
     return Region(arity, isl.Set(text))
+
+
+def at_least(low: int) -> Region:
+    return half_line(low, upwards=True)
+
+
+@lru_cache(maxsize=256)
+def half_line(bound: int, *, upwards: bool) -> Region:
+    """One variable, from ``bound`` upwards or downwards."""
+    return Region(1, isl.Set(f"{{ [i] : i {'>=' if upwards else '<='} {bound} }}"))
+
+
+@lru_cache(maxsize=1)
+def diagonal() -> Region:
+    return Region(2, isl.Set("{ [i, j] : i = j }"))

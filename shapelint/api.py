@@ -1,0 +1,319 @@
+"""The analysis as people use it: ``analyze(model)`` and what it can be asked."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from torch import fx, nn
+
+from shapelint.diagnostics import Diagnostic
+from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
+from shapelint.sizes.domain import Domain
+from shapelint.tracing import Limits, Trace, trace
+from shapelint.tracing.inputs import Inputs, candidates, parse_inputs
+from shapelint.tracing.running import Runner, shapes, tensors
+
+if TYPE_CHECKING:
+    from shapelint.network import Network
+
+ENUMERATED_LIMIT = 160
+ENUMERATED_SECONDS = 20.0
+
+
+class Analysis:
+    """What is known of a model's sizes. Made by :func:`analyze`.
+
+    Attributes:
+        model: the model that was analysed.
+        name: what messages call it.
+        symbols: the names of the input sizes that can vary.
+        certainty: "proven", "probed" or "enumerated".
+        certainty_reasons: what cost the certainty, if anything did.
+    """
+
+    def __init__(
+        self, model: nn.Module, name: str, inputs: Inputs, sizes: Any, found: Trace | None, reasons: tuple[str, ...],
+        limits: Limits,
+    ) -> None:
+        self.model = model
+        self.name = name
+        self.inputs = inputs
+        self.declared_sizes = sizes
+        self.trace = found
+        self.limits = limits
+        self.certainty_reasons = reasons or (tuple(found.probes) if found else ())
+        self.certainty = "enumerated" if found is None else "probed" if found.probes else "proven"
+
+    @functools.cached_property
+    def _runner(self) -> Runner:
+        return Runner(self.model, self.inputs.fresh())
+
+    @functools.cached_property
+    def _domain(self) -> Domain:
+        """All sizes that run, over every symbol."""
+        if self.trace is None:
+            return _enumerate(self)
+        result: Domain | None = None
+        for domain, _ in self.trace.outcomes:
+            result = domain if result is None else result.unite(domain)
+        return result if result is not None else Domain.positive(self.inputs.symbols)._emptied()
+
+    @functools.cached_property
+    def _pinned(self) -> dict[str, int]:
+        """Inferred channel counts that the layers leave no choice in."""
+        if not self.inputs.inferred or "C" not in self.inputs.symbols:
+            return {}
+        points = self._domain.project(["C"]).factors["C"].region.points(1)
+        return {"C": points[0][0]} if points else {}
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(n for n in self.inputs.symbols if n not in self._pinned)
+
+    @property
+    def input_shape(self) -> tuple[Any, ...]:
+        """The first input's shape, with pinned sizes as numbers."""
+        return tuple(
+            self._pinned.get(str(size), size) if isinstance(size, Dim) else size for size in self.inputs.main_shape()
+        )
+
+    @functools.cached_property
+    def valid_sizes(self) -> SizeSet:
+        """The sizes for which the model runs."""
+        return SizeSet(self._domain.project(self.symbols))
+
+    @functools.cached_property
+    def round_trip_sizes(self) -> SizeSet:
+        """The sizes for which the output's spatial size equals the input's."""
+        if self.trace is None:
+            return _enumerated_round_trips(self)
+        result: Domain | None = None
+        for domain, value in self.trace.outcomes:
+            kept = domain.restrict(self.returns_input_size(value))
+            result = kept if result is None else result.unite(kept)
+        if result is None:
+            return self.valid_sizes
+        return SizeSet(result.project(self.symbols))
+
+    def returns_input_size(self, value: Any) -> Any:
+        """The condition that an output has its input's spatial size (the first tensor of the same rank is meant)."""
+        given = self.inputs.main_shape()
+        for tensor in tensors(value):
+            if len(tensor.sizes) == len(given) and len(given) > 2:
+                return all_of(*(a == b for a, b in zip(tensor.sizes[2:], given[2:], strict=True)))
+        return False
+
+    def accepts(self, **sizes: int) -> bool:
+        """Whether the model runs at these sizes; N may be left out (then: for some batch size).
+
+        Raises:
+            TypeError: a size is missing or unknown.
+        """
+        env = self._complete(sizes)
+        if self.trace is None:
+            return self._runner.run(env).error is None
+        return any(domain.contains(env) for domain, _ in self.trace.outcomes)
+
+    def output_shape(self, **sizes: int) -> Any:
+        """The model's output structure at these sizes, with a tuple of ints for every tensor.
+
+        Raises:
+            ValueError: the model does not run at these sizes; the message says why.
+            TypeError: a size is missing or unknown.
+        """
+        env = self._complete(sizes)
+        if self.trace is None:
+            result = self._runner.run(env)
+            if result.error is None:
+                return result.output
+        else:
+            for domain, value in self.trace.outcomes:
+                if domain.contains(env):
+                    return shapes(value, env)
+        reason = self.why_not(**sizes)
+        text = ", ".join(f"{k}={v}" for k, v in sizes.items())
+        raise ValueError(f"{self.name} does not run at {text}: {reason.message if reason else 'unknown reason'}")
+
+    def why_not(self, **sizes: int) -> Diagnostic | None:
+        """Why the model does not run at these sizes; ``None`` if it does."""
+        if self.accepts(**sizes):
+            return None
+        from shapelint.rules import explain_failure
+
+        return explain_failure(self, self._complete(sizes))
+
+    def _complete(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        unknown = [n for n in sizes if n not in self.inputs.symbols]
+        if unknown:
+            known = ", ".join(self.symbols) or "none"
+            raise TypeError(f"the model has no size called {unknown[0]}; its sizes are: {known}")
+        for name, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise TypeError(f"{name} must be a whole number of at least 1, not {value!r}")
+        env = {**self._pinned, **sizes}
+        missing = [n for n in self.symbols if n not in env and n != "N"]
+        if missing:
+            raise TypeError(f"a value for {', '.join(missing)} is missing")
+        for name in self.inputs.symbols:
+            if name not in env:
+                env[name] = self._batch(env)
+        return env
+
+    def _batch(self, env: Mapping[str, int]) -> int:
+        if self.trace is None or self._domain.contains({**env, "N": 1}):
+            return 1
+        remaining = self._domain.fix(env).sample()
+        return remaining["N"] if remaining else 1
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The traced network as a graph of operations, scales and skips."""
+        from shapelint.network import build_network
+
+        return build_network(self)
+
+    @functools.cached_property
+    def graph(self) -> fx.Graph:
+        """The traced operations as a ``torch.fx.Graph``; nodes carry ``meta["shape"]``, ``["domain"]``, ``["location"]``.
+
+        Raises:
+            ValueError: the model could not be traced (its certainty is "enumerated").
+        """
+        from shapelint.tracing.graph import to_fx
+
+        if self.trace is None:
+            raise ValueError(f"{self.name} could not be traced: {'; '.join(self.certainty_reasons)}")
+        return to_fx(self.model, self.trace)
+
+    @functools.cached_property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What the rules find, most severe first."""
+        from shapelint.rules import check
+
+        return check(self)
+
+    def summary(self) -> str:
+        """One line: "UNet: H and W: multiples of 16, at least 16; output = input; proven"."""
+        from shapelint.rules import summarize
+
+        return summarize(self)
+
+    def __repr__(self) -> str:
+        return f"Analysis({self.name}: {self.valid_sizes}; {self.certainty})"
+
+
+def analyze(
+    model: nn.Module, inputs: Any = None, sizes: Any = None, *, name: str | None = None, limits: Limits | None = None
+) -> Analysis:
+    """Find out for exactly which input sizes a model runs, and what it returns.
+
+    Args:
+        model: any module; analysed in eval mode unless ``model.training`` should be looked at (it is left as it was).
+        inputs: ``None`` (inferred from the layers), ``("N", 3, "H", "W")``, a list of shapes by position, or a
+            dict by name. Equal names mean equal sizes; ints are fixed; "2*H" is an expression.
+        sizes: the sizes expected to work: ``None``, "256x256", {"H": 256}, "H%32==0, W%32==0", or a list of these.
+        name: what messages call the model; its class's name by default.
+        limits: bounds on paths and time.
+
+    Raises:
+        InputError: ``inputs`` cannot be understood.
+    """
+    label = name or type(model).__name__
+    bounds = limits or Limits()
+    options = [parse_inputs(inputs)] if inputs is not None else list(itertools.islice(candidates(model), 6))
+    first: Analysis | None = None
+    with _evaluating(model):
+        for option in options:
+            analysis = _attempt(model, label, option, sizes, bounds)
+            if first is None:
+                first = analysis
+            if analysis.trace is not None and analysis.trace.outcomes:
+                return analysis
+            if analysis.trace is None and len(options) == 1:
+                return analysis
+    assert first is not None
+    return first
+
+
+def _attempt(model: nn.Module, label: str, inputs: Inputs, sizes: Any, limits: Limits) -> Analysis:
+    fresh = inputs.fresh()
+    try:
+        found = trace(model, fresh.args, dict(fresh.keywords), Domain.positive(fresh.symbols), limits)
+    except Undecided as reason:
+        return Analysis(model, label, inputs, sizes, None, (str(reason),), limits)
+    analysis = Analysis(model, label, fresh, sizes, found, (), limits)
+    doubt = _doubt(analysis, found)
+    return analysis if doubt is None else Analysis(model, label, inputs, sizes, None, (doubt,), limits)
+
+
+def _doubt(analysis: Analysis, found: Trace) -> str | None:
+    """Why an exception met while tracing may be the tracer's and not the model's: PyTorch runs at that size."""
+    for suspect in found.suspects:
+        env = suspect.sizes().sample()
+        if env is not None and analysis._runner.run(env).error is None:
+            at = ", ".join(f"{k}={v}" for k, v in env.items())
+            return f"tracing stopped with {type(suspect.error).__name__}: {suspect.reason}, where PyTorch runs ({at})"
+    return None
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode, and every module back in its own mode afterwards."""
+    training = [m for m in model.modules() if m.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _enumerate(analysis: Analysis) -> Domain:
+    """The sizes up to a limit at which the model was run: each axis alone, all together, and what they agree on."""
+    deadline = time.monotonic() + ENUMERATED_SECONDS
+    symbols = analysis.inputs.symbols
+    varied = [n for n in symbols if n != "N"]
+    base = _working_size(analysis, varied, deadline)
+    if base is None:
+        return Domain.positive(symbols)._emptied()
+    points: set[tuple[int, ...]] = set()
+    for size in range(1, ENUMERATED_LIMIT + 1):
+        if time.monotonic() > deadline:
+            break
+        for env in ({**base, n: size} for n in varied):
+            if analysis._runner.run(env).error is None:
+                points.add(tuple(env[n] for n in symbols))
+        env = {**base, **dict.fromkeys(varied, size)}
+        if analysis._runner.run(env).error is None:
+            points.add(tuple(env[n] for n in symbols))
+    return SizeSet.from_points(symbols, points).domain
+
+
+def _working_size(analysis: Analysis, varied: Iterable[str], deadline: float) -> dict[str, int] | None:
+    for size in (64, 32, 128, 224, 256, 28, 16, 96, 48, 512, *range(1, ENUMERATED_LIMIT)):
+        env = {"N": 1} if "N" in analysis.inputs.symbols else {}
+        env.update(dict.fromkeys(varied, size))
+        if analysis._runner.run(env).error is None:
+            return env
+        if time.monotonic() > deadline:
+            return None
+    return None
+
+
+def _enumerated_round_trips(analysis: Analysis) -> SizeSet:
+    kept = []
+    for env in analysis.valid_sizes.enumerate(ENUMERATED_LIMIT):
+        result = analysis._runner.run({**analysis._pinned, **env})
+        wanted = [env[n] for n in analysis.symbols if n != "N"]
+        if isinstance(result.output, tuple) and list(result.output[2:]) == wanted:
+            kept.append(tuple(env[n] for n in analysis.symbols))
+    return SizeSet.from_points(analysis.symbols, kept)
+
+
+__all__ = ["Analysis", "TooComplex", "analyze"]

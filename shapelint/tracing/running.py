@@ -1,0 +1,98 @@
+"""Running a model for real at one size: what is proven is checked against it, and what cannot be is asked of it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.sizes import path as paths
+from shapelint.sizes.dim import Dim, evaluate
+from shapelint.tracing.inputs import Inputs
+from shapelint.tracing.tensor import SymbolicTensor
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What a run gave: the output's structure with tuples for tensors, or the exception."""
+
+    output: Any = None
+    error: Exception | None = None
+
+
+class Runner:
+    """Runs copies of a model at concrete sizes, on the meta device, or on the CPU where that is not enough."""
+
+    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
+        self._original = model
+        self._inputs = inputs
+        self._copies: dict[str, nn.Module] = {}
+        self._known: dict[tuple[tuple[str, int], ...], Result] = {}
+
+    def run(self, env: Mapping[str, int]) -> Result:
+        """One run; each on a fresh copy, since a model may keep state between calls."""
+        key = tuple(sorted(env.items()))
+        if key not in self._known:
+            result = self._run_on("meta", env)
+            if result.error is not None and _is_meta_limit(result.error):
+                result = self._run_on("cpu", env)
+            self._known[key] = result
+        return self._known[key]
+
+    def _run_on(self, device: str, env: Mapping[str, int]) -> Result:
+        if device not in self._copies:
+            clean = copy.deepcopy(self._original)
+            on_meta = any(p.is_meta for p in (*clean.parameters(), *clean.buffers()))
+            self._copies[device] = clean.to_empty(device="cpu") if device == "cpu" and on_meta else clean.to(device)
+        model = copy.deepcopy(self._copies[device])
+        before = paths.active()
+        paths.activate(None)
+        try:
+            args, keywords = self._inputs.concrete(env, device)
+            with torch.no_grad(), torch.device(device):
+                return Result(shapes(model(*args, **keywords)))
+        except Exception as error:
+            return Result(None, error)
+        finally:
+            paths.activate(before)
+
+
+def _is_meta_limit(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, NotImplementedError) or "meta" in text.lower()
+
+
+def shapes(value: Any, env: Mapping[str, int] | None = None) -> Any:
+    """An output's structure with a tuple of ints for every tensor, for concrete sizes where it is symbolic."""
+    if isinstance(value, SymbolicTensor):
+        return tuple(evaluate(s, env or {}) for s in value.sizes)
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    if isinstance(value, Dim):
+        return evaluate(value, env or {})
+    if isinstance(value, Mapping):
+        return {k: shapes(v, env) for k, v in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(shapes(v, env) for v in value))
+    if isinstance(value, (list, tuple)):
+        return (list if isinstance(value, list) else tuple)(shapes(v, env) for v in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: shapes(getattr(value, f.name), env) for f in dataclasses.fields(value)}
+    return value
+
+
+def tensors(value: Any) -> list[SymbolicTensor]:
+    """The symbolic tensors in an output, in order."""
+    if isinstance(value, SymbolicTensor):
+        return [value]
+    if isinstance(value, Mapping):
+        return [t for v in value.values() for t in tensors(v)]
+    if isinstance(value, (list, tuple)):
+        return [t for v in value for t in tensors(v)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [t for f in dataclasses.fields(value) for t in tensors(getattr(value, f.name))]
+    return []
