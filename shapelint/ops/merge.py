@@ -357,13 +357,15 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Spec, ...]:
     for vector in vectors:
         if vector.ndim > 1:
             fail("meshgrid takes vectors, and got a tensor of {} dimensions", vector.ndim)
+        if vector.dtype is not vectors[0].dtype:
+            fail("meshgrid takes vectors of one dtype, and got {} and {}", vectors[0].dtype, vector.dtype)
     if indexing not in (None, "ij", "xy"):
         fail("meshgrid: indexing must be 'ij' or 'xy', not {!r}", indexing)
     sizes = [vector.shape[0] if vector.ndim else 1 for vector in vectors]
     if indexing == "xy" and len(sizes) > 1:
         sizes[0], sizes[1] = sizes[1], sizes[0]
     shape = tuple(sizes)
-    return tuple(Spec(shape, vector.dtype) for vector in vectors)
+    return (Spec(shape),) * len(vectors)
 
 
 @shape_rule("broadcast_tensors")

@@ -162,7 +162,10 @@ def _view_dtype(input: TensorLike, dtype: torch.dtype) -> Spec:
     if have > want:
         return Spec((*before, last * (have // want)), dtype)
     ratio = want // have
-    require(last % ratio == 0, "the last dimension {} must be divisible by {} to be viewed as {}", last, ratio, dtype)
+    reason = "the last dimension {} must be divisible by {} to be viewed as {}"
+    require(last % ratio == 0, reason, last, ratio, dtype)
+    if before:
+        require(last != 0, reason, last, ratio, dtype)
     return Spec((*before, last // ratio), dtype)
 
 
@@ -183,11 +186,11 @@ def view_as(input: TensorLike, other: TensorLike) -> Spec:
 def flatten(input: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Spec:
     """Several dimensions become one."""
     shape = input.shape
-    if not shape:
-        return Spec((1,))
     start, end = axis_index(start_dim, len(shape)), axis_index(end_dim, len(shape))
     if start > end:
         fail("flatten: start_dim {} comes after end_dim {}", start_dim, end_dim)
+    if not shape:
+        return Spec((1,))
     if start == end:
         return Spec(shape)
     return Spec((*shape[:start], product(shape[start : end + 1]), *shape[end + 1 :]))
