@@ -52,7 +52,7 @@ def _repeated_heads(batch: list[Size], query_batch: list[Size]) -> list[Size]:
 
 def _require_expandable(shape: Shape, target: Shape) -> None:
     reason = "attention: the mask has shape {}, which does not expand to {}"
-    require(len(shape) <= len(target), reason, shape, target)
+    require(2 <= len(shape) <= len(target), reason, shape, target)
     for size, wanted in zip(shape, target[len(target) - len(shape) :], strict=True):
         require(any_of(size == wanted, size == 1), reason, shape, target)
 

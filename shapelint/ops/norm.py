@@ -13,45 +13,49 @@ from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, divide, divides, product, require
 
 
-def batch_normalized(shape: Shape, expected: Sequence[Size], training: bool) -> Spec:
+def batch_normalized(shape: Shape, expected: Sequence[Size]) -> Spec:
     """Batch normalisation; ``expected`` are the channel counts of the running statistics, weight and bias."""
     require(len(shape) >= 2, "batch normalisation needs a batch and channels, and got {} dimension(s)", len(shape))
     for channels in expected:
         _require_channels(shape[1], channels)
-    if training:
-        require(
-            product((shape[0], *shape[2:])) != 1,
-            "batch normalisation in training needs more than one value per channel, and got the shape {}",
-            shape,
-        )
     return Spec(shape)
 
 
-def instance_normalized(shape: Shape, use_input_stats: bool) -> Spec:
-    """Instance normalisation of a batch."""
-    if use_input_stats:
-        require(
-            product(shape[2:]) != 1,
-            "instance normalisation needs more than one spatial element, and got the spatial size {}",
-            shape[2:],
-        )
-    return Spec(shape)
+def _require_batch_values(shape: Shape) -> None:
+    require(len(shape) >= 2, "batch normalisation needs a batch and channels, and got {} dimension(s)", len(shape))
+    require(
+        product((shape[0], *shape[2:])) != 1,
+        "batch normalisation in training needs more than one value per channel, and got the shape {}",
+        shape,
+    )
+
+
+def _require_spatial_values(shape: Shape) -> None:
+    require(
+        product(shape[2:]) != 1,
+        "instance normalisation needs more than one spatial element, and got the spatial size {}",
+        shape[2:],
+    )
 
 
 def group_normalized(shape: Shape, groups: int, expected: Sequence[Size]) -> Spec:
     """Group normalisation; ``expected`` are the channel counts of the weight and bias."""
     require(len(shape) >= 2, "group normalisation needs a batch and channels, and got {} dimension(s)", len(shape))
-    batch, channels, *spatial = shape
+    channels = shape[1]
     require(divides(groups, channels), "{} channels do not split into {} groups", channels, groups)
     for count in expected:
         _require_channels(channels, count)
+    return Spec(shape)
+
+
+def _require_group_values(shape: Shape, groups: int) -> None:
+    batch, channels, *spatial = shape
     require(
         product((batch, divide(channels, groups), *spatial)) != 1,
         "group normalisation needs more than one value per group, and got the shape {} in {} groups",
         shape,
         groups,
     )
-    return Spec(shape)
 
 
 def trailing_normalized(shape: Shape, normalized_shape: Sequence[Size]) -> Spec:
@@ -90,11 +94,28 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Spec:
+    if training:
+        _require_batch_values(input.shape)
+    return torch_batch_norm(input, weight, bias, running_mean, running_var, training)
+
+
+@shape_rule(torch.batch_norm)
+def torch_batch_norm(
+    input: TensorLike,
+    weight: TensorLike | None,
+    bias: TensorLike | None,
+    running_mean: TensorLike | None,
+    running_var: TensorLike | None,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Spec:
     require(
         training or (running_mean is not None and running_var is not None),
         "batch normalisation outside of training needs running_mean and running_var",
     )
-    return batch_normalized(input.shape, _lengths(running_mean, running_var, weight, bias), training)
+    return batch_normalized(input.shape, _lengths(running_mean, running_var, weight, bias))
 
 
 @shape_rule("nn.functional.instance_norm")
@@ -108,6 +129,23 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Spec:
+    if use_input_stats:
+        _require_spatial_values(input.shape)
+    return torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats)
+
+
+@shape_rule(torch.instance_norm)
+def torch_instance_norm(
+    input: TensorLike,
+    weight: TensorLike | None,
+    bias: TensorLike | None,
+    running_mean: TensorLike | None,
+    running_var: TensorLike | None,
+    use_input_stats: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Spec:
     shape = input.shape
     require(len(shape) >= 2, "instance normalisation needs channels, and got {} dimension(s)", len(shape))
     for channels in _lengths(running_mean, running_var, weight, bias):
@@ -116,11 +154,24 @@ def instance_norm(
         use_input_stats or running_mean is not None,
         "instance normalisation without use_input_stats needs running_mean and running_var",
     )
-    return instance_normalized(shape, use_input_stats)
+    return Spec(shape)
 
 
-@shape_rule("group_norm")
+@shape_rule("nn.functional.group_norm")
 def group_norm(
+    input: TensorLike,
+    num_groups: int,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Spec:
+    result = group_normalized(input.shape, num_groups, _lengths(weight, bias))
+    _require_group_values(input.shape, num_groups)
+    return result
+
+
+@shape_rule(torch.group_norm)
+def torch_group_norm(
     input: TensorLike,
     num_groups: int,
     weight: TensorLike | None = None,
@@ -220,7 +271,9 @@ def _batch_norm_module(module: Any, shape: Shape) -> Spec:
     mean = module.running_mean
     uses_batch = training or (mean is None and module.running_var is None)
     statistics = mean if not training or module.track_running_stats else None
-    return batch_normalized(shape, _lengths(statistics, module.weight), uses_batch)
+    if uses_batch:
+        _require_batch_values(shape)
+    return batch_normalized(shape, _lengths(statistics, module.weight))
 
 
 @shape_rule(*(module for module in _RANKS if "InstanceNorm" in module.__name__))
@@ -231,13 +284,16 @@ def instance_norm_module(module: Any, input: TensorLike) -> Spec:
     batched: Shape = (1, *shape) if unbatched else shape
     for channels in _lengths(module.running_mean, module.weight):
         _require_channels(batched[1], channels)
-    instance_normalized(batched, module.training or not module.track_running_stats)
+    if module.training or not module.track_running_stats:
+        _require_spatial_values(batched)
     return Spec(shape)
 
 
 @shape_rule(nn.GroupNorm)
 def group_norm_module(module: Any, input: TensorLike) -> Spec:
-    return group_normalized(input.shape, module.num_groups, _lengths(module.weight))
+    result = group_normalized(input.shape, module.num_groups, _lengths(module.weight))
+    _require_group_values(input.shape, module.num_groups)
+    return result
 
 
 @shape_rule(nn.LayerNorm, nn.RMSNorm)

@@ -10,7 +10,7 @@ from torch import nn
 from shapelint.ops.axes import require_nonzero
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
-from shapelint.sizes import Size, require, smin
+from shapelint.sizes import Size, implied, require, smin
 
 
 def padded_shape(shape: Shape, pad: Sequence[Size], mode: str) -> Shape:
@@ -85,7 +85,7 @@ def _nonempty_result(width: Size, before: Size, after: Size) -> Size:
 
 def _is_crop(amount: Size) -> bool:
     """Whether the amount is negative, or may be."""
-    return type(amount) is not int or amount < 0
+    return not implied(amount >= 0)
 
 
 _AXIS_RULES = {"reflect": _reflect_axis, "replicate": _replicate_axis, "circular": _circular_axis}

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from shapelint.ops.axes import require_nonzero
 from shapelint.ops.broadcasting import complex_of, floating, real_of
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
-from shapelint.sizes import Size, require
+from shapelint.sizes import Size, all_of, any_of, require, smin
 
 
 def _is_complex(tensor: TensorLike | None) -> bool:
@@ -26,7 +27,7 @@ def _real_dtype(dtype: torch.dtype) -> torch.dtype:
     return real_of(floating(dtype))
 
 
-def _require_window(window: TensorLike | None, n_fft: Size, hop: Size, length: Size) -> None:
+def _require_window(window: TensorLike | None, n_fft: int, hop: int, length: int) -> None:
     require(n_fft >= 1, "n_fft must be at least 1, and is {}", n_fft)
     require(hop >= 1, "hop_length must be at least 1, and is {}", hop)
     require(length >= 1, "win_length must be at least 1, and is {}", length)
@@ -39,9 +40,9 @@ def _require_window(window: TensorLike | None, n_fft: Size, hop: Size, length: S
 @shape_rule(torch.stft, torch.Tensor.stft)
 def stft(
     input: TensorLike,
-    n_fft: Size,
-    hop_length: Size | None = None,
-    win_length: Size | None = None,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
     window: TensorLike | None = None,
     center: bool = True,
     pad_mode: str = "reflect",
@@ -55,6 +56,7 @@ def stft(
     require(not center or align_to_window is None, "stft takes align_to_window only without center")
     shape = input.shape
     require(len(shape) in (1, 2), "stft takes a signal of 1 or 2 dimensions, and got {}", len(shape))
+    require_nonzero(shape[:-1], "stft")
     hop = n_fft // 4 if hop_length is None else hop_length
     _require_window(window, n_fft, hop, n_fft if win_length is None else win_length)
     signal = shape[-1]
@@ -76,9 +78,9 @@ def stft(
 @shape_rule(torch.istft, torch.Tensor.istft)
 def istft(
     input: TensorLike,
-    n_fft: Size,
-    hop_length: Size | None = None,
-    win_length: Size | None = None,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
     window: TensorLike | None = None,
     center: bool = True,
     normalized: bool = False,
@@ -93,24 +95,38 @@ def istft(
     _require_window(window, n_fft, hop, window_length)
     require(hop <= window_length, "istft: hop_length = {} is longer than win_length = {}", hop, window_length)
     *batch, frequencies, frames = shape
-    require(frames >= 1, "istft got a spectrum of {} frames", frames)
+    require_nonzero(shape, "istft")
     half = n_fft // 2 + 1
-    if onesided is None:
-        onesided = not (type(frequencies) is int and frequencies == n_fft)
-    expected = half if onesided else n_fft
+    require(not (onesided and return_complex), "istft of a onesided spectrum is real, not complex")
+    # unless told, torch takes a spectrum of n_fft frequencies for a two-sided one
+    expected = (n_fft,) if return_complex or onesided is False else (half,) if onesided else (half, n_fft)
     require(
-        frequencies == expected,
+        any_of(*(frequencies == count for count in expected)),
         "istft: n_fft = {} makes {} frequencies, the input has {}",
         n_fft,
-        expected,
+        expected[0],
         frequencies,
     )
-    signal = n_fft + hop * (frames - 1)
-    trimmed = signal - 2 * (n_fft // 2) if center else signal
-    require(trimmed >= 1, "istft: {} frames give a signal of {} samples", frames, trimmed)
-    samples = trimmed if length is None else length
+    samples = _overlapped(n_fft, hop, window_length, frames, center, length)
     dtype = _complex_dtype(input.dtype) if return_complex else _real_dtype(input.dtype)
     return Spec((*batch, samples), dtype)
+
+
+def _overlapped(n_fft: int, hop: int, window_length: int, frames: Size, center: bool, length: Size | None) -> Size:
+    """How many samples overlapping windows give back; each of them must lie in some window."""
+    available = n_fft + hop * (frames - 1)
+    start = n_fft // 2 if center else 0
+    end = available - start if length is None else start + length
+    first = (n_fft - window_length) // 2
+    last: Size = smin(end, available)
+    require(last > start, "istft: {} frames give a signal of {} samples", frames, end - start)
+    require(
+        all_of(start >= first, last <= available - (n_fft - window_length - first)),
+        "istft: windows of {} in frames of {} leave samples out that the result needs",
+        window_length,
+        n_fft,
+    )
+    return end - start
 
 
 def _transformed_axes(shape: Shape, s: Any, dim: Any) -> tuple[tuple[int, ...], tuple[Size | None, ...]]:
@@ -131,16 +147,12 @@ def _transformed_axes(shape: Shape, s: Any, dim: Any) -> tuple[tuple[int, ...], 
     return axes, tuple(None if type(points) is int and points == -1 else points for points in s)
 
 
-def _points(points: Size | None, default: Size) -> Size:
-    size = default if points is None else points
-    require(size >= 1, "a Fourier transform of {} points", size)
-    return size
-
-
 def _complex_to_complex(shape: Shape, axes: Sequence[int], wanted: Sequence[Size | None]) -> Shape:
     result = list(shape)
     for axis, points in zip(axes, wanted, strict=True):
-        result[axis] = _points(points, shape[axis])
+        if points is not None:
+            result[axis] = points
+    require_nonzero(result, "a Fourier transform")
     return tuple(result)
 
 
@@ -153,10 +165,8 @@ def _real_to_complex(shape: Shape, axes: Sequence[int], wanted: Sequence[Size | 
 
 def _complex_to_real(shape: Shape, axes: Sequence[int], wanted: Sequence[Size | None]) -> Shape:
     require(len(axes) >= 1, "a Fourier transform to real output needs a dimension")
-    result = list(_complex_to_complex(shape, axes[:-1], wanted[:-1]))
-    last = axes[-1]
-    result[last] = _points(wanted[-1], 2 * (shape[last] - 1))
-    return tuple(result)
+    points = 2 * (shape[axes[-1]] - 1) if wanted[-1] is None else wanted[-1]
+    return _complex_to_complex(shape, axes, (*wanted[:-1], points))
 
 
 ShapeOf = Callable[[Shape, Sequence[int], Sequence[Size | None]], Shape]
