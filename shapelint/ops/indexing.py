@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,17 @@ def _is_mask(index: Any) -> bool:
     return any(is_tensor(part) and part.dtype in (torch.bool, torch.uint8) for part in parts)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Lookup:
+    """An index tensor or list in a subscript: which dimension it looks up, and its place among the results."""
+
+    place: int
+    axis: int
+    size: Size
+    shape: Shape
+    items: Sequence[Size] = ()
+
+
 def subscripted(shape: Shape, index: Any) -> Shape:
     """The shape of ``x[index]``."""
     parts = index if type(index) is tuple else tuple(index) if isinstance(index, tuple) else (index,)
@@ -57,32 +69,28 @@ def subscripted(shape: Shape, index: Any) -> Shape:
     if consumed > len(shape):
         fail("too many indices: {} for a tensor of {} dimensions", consumed, len(shape))
     result: list[Size] = []
-    advanced: list[tuple[int, Shape]] = []
+    lookups: list[_Lookup] = []
     axis = 0
-    ellipsis_seen = False
-    for part in parts:
+    for position, part in enumerate(parts):
         if part is None:
             result.append(1)
         elif part is Ellipsis:
-            if ellipsis_seen:
-                fail("an index can only have a single ellipsis ('...')")
-            ellipsis_seen = True
             skipped = len(shape) - consumed
             result.extend(shape[axis : axis + skipped])
             axis += skipped
+            if axis > len(shape) and position + 1 < len(parts):
+                fail("an index after the second '...' is beyond the {} dimensions", len(shape))
         else:
             if type(part) is slice:
                 result.append(_sliced(shape[axis], part))
             elif type(part) is int or isinstance(part, Dim):
                 _require_index(part, shape[axis], axis)
-            else:
-                gathered = _index_shape(part, shape[axis], axis)
-                if gathered is not None:
-                    advanced.append((len(result), gathered))
-                    result.append(-1)
+            elif not _selects(part, shape[axis], axis):
+                lookups.append(_lookup(part, len(result), axis, shape[axis]))
+                result.append(-1)
             axis += 1
     result.extend(shape[axis:])
-    return _placed(result, advanced) if advanced else tuple(result)
+    return _placed(result, lookups) if lookups else tuple(result)
 
 
 def _sliced(size: Size, part: slice) -> Size:
@@ -124,46 +132,67 @@ def _require_index(index: Size, size: Size, axis: int) -> None:
     require(all_of(index < size, index >= -size), _OUT_OF_RANGE, index, axis, size)
 
 
-def _index_shape(part: Any, size: Size, axis: int) -> Shape | None:
-    """The shape of an index tensor or list; ``None`` for a single integer tensor, which selects."""
+def _selects(part: Any, size: Size, axis: int) -> bool:
+    """Whether it is a single number after all: an integer tensor without dimensions, or a number of another type."""
+    if is_tensor(part):
+        if part.ndim or not _is_integer(part.dtype):
+            return False
+        require(size >= 1, _OUT_OF_RANGE, 0, axis, size)
+        return True
+    if isinstance(part, (bool, list, range)) or not hasattr(part, "__index__"):
+        return False
+    _require_index(int(part.__index__()), size, axis)
+    return True
+
+
+def _is_integer(dtype: torch.dtype) -> bool:
+    return not (dtype.is_floating_point or dtype.is_complex or dtype in (torch.bool, torch.uint8))
+
+
+def _lookup(part: Any, place: int, axis: int, size: Size) -> _Lookup:
     if is_tensor(part):
         if part.dtype in (torch.bool, torch.uint8):
             raise Unsupported("a boolean mask selects a number of elements that depends on the data")
-        if part.dtype.is_floating_point or part.dtype.is_complex:
+        if not _is_integer(part.dtype):
             fail("tensors used as indices must be integers or booleans, not {}", part.dtype)
-        if not part.ndim:
-            require(size >= 1, _OUT_OF_RANGE, 0, axis, size)
-            return None
-        if not _surely_positive(size):
-            require(any_of(size >= 1, product(part.shape) == 0), _OUT_OF_RANGE, 0, axis, size)
-        return part.shape
-    if isinstance(part, (list, range)):
-        return _list_shape(list(part), size, axis)
-    if hasattr(part, "__index__") and not isinstance(part, bool):
-        _require_index(int(part.__index__()), size, axis)
-        return None
-    raise Unsupported(f"a subscript given as {type(part).__name__}")
+        return _Lookup(place, axis, size, part.shape)
+    if not isinstance(part, (list, range)):
+        raise Unsupported(f"a subscript given as {type(part).__name__}")
+    items = list(part)
+    if any(isinstance(item, bool) or not (type(item) is int or isinstance(item, Dim)) for item in items):
+        raise Unsupported("a subscript given as a list of other things than numbers")
+    return _Lookup(place, axis, size, (len(items),), items)
 
 
 def _surely_positive(size: Size) -> bool:
     return size >= 1 if type(size) is int else implied(size >= 1)
 
 
-def _list_shape(items: list[Any], size: Size, axis: int) -> Shape:
-    for item in items:
-        if isinstance(item, bool) or not (type(item) is int or isinstance(item, Dim)):
-            raise Unsupported("a subscript given as a list of other things than numbers")
-        _require_index(item, size, axis)
-    return (len(items),)
-
-
-def _placed(result: list[Size], advanced: list[tuple[int, Shape]]) -> Shape:
+def _placed(result: list[Size], lookups: list[_Lookup]) -> Shape:
     """The broadcast index shape in the place of the indexed dimensions: there if they are neighbours, else in front."""
-    places = [place for place, _ in advanced]
-    gathered = broadcast(*(shape for _, shape in advanced))
+    places = [lookup.place for lookup in lookups]
+    found = broadcast(*(lookup.shape for lookup in lookups))
     kept = [size for place, size in enumerate(result) if place not in places]
+    for lookup in lookups:
+        _require_lookup(lookup, kept, found)
     first = places[0] if places[-1] - places[0] == len(places) - 1 else 0
-    return (*kept[:first], *gathered, *kept[first:])
+    return (*kept[:first], *found, *kept[first:])
+
+
+def _require_lookup(lookup: _Lookup, kept: Sequence[Size], found: Shape) -> None:
+    """Require that the indices exist, which torch checks only where it takes an element."""
+    axis, size = lookup.axis, lookup.size
+    if not _surely_positive(size):
+        require(any_of(size >= 1, *_empty(found)), _OUT_OF_RANGE, 0, axis, size)
+    for item in lookup.items:
+        exists = all_of(item < size, item >= -size)
+        if not implied(exists):
+            require(any_of(exists, *_empty((*kept, *found))), _OUT_OF_RANGE, item, axis, size)
+
+
+def _empty(shape: Sequence[Size]) -> list[Any]:
+    """The conditions, those that can hold, that a dimension is empty."""
+    return [size == 0 for size in shape if not _surely_positive(size)]
 
 
 # -- one piece of a dimension --------------------------------------------------------------------------------
@@ -242,7 +271,7 @@ def _within(size: Size, limit: Size, index: Shape) -> Any:
     fits = size <= limit
     if fits is True:
         return True
-    return any_of(fits, *(each == 0 for each in index if not _surely_positive(each)))
+    return any_of(fits, *_empty(index))
 
 
 @shape_rule("gather")
