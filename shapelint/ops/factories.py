@@ -157,13 +157,22 @@ def eye(n: Size, m: Size | None = None, *, dtype: torch.dtype | None = None, **o
     return Spec(_checked((rows, columns)), dtype or torch.get_default_dtype())
 
 
-@shape_rule("tril_indices", "triu_indices")
-def triangle_indices(row: Size, col: Size, offset: Any = 0, **options: Any) -> Spec:
-    """Row and column numbers of a triangle, counted where the sizes are plain numbers."""
-    if not all(type(each) is int for each in (row, col, offset)):
+@shape_rule("tril_indices")
+def lower_indices(row: Size, col: Size, offset: Any = 0, **options: Any) -> Spec:
+    """Row and column numbers of a lower triangle."""
+    return Spec((2, _lower_count(row, col, offset)), options.get("dtype") or torch.int64)
+
+
+@shape_rule("triu_indices")
+def upper_indices(row: Size, col: Size, offset: Any = 0, **options: Any) -> Spec:
+    """Row and column numbers of an upper triangle: all that the lower one leaves."""
+    return Spec((2, row * col - _lower_count(row, col, offset - 1)), options.get("dtype") or torch.int64)
+
+
+def _lower_count(rows: Any, columns: Any, offset: Any) -> int:
+    if not all(type(each) is int for each in (rows, columns, offset)):
         raise Unsupported("the number of elements of a triangle is quadratic in its size")
-    lower = sum(min(max(offset + each + 1, 0), col) for each in range(row))
-    return Spec((2, lower), options.get("dtype") or torch.int64)
+    return sum(min(max(offset + row + 1, 0), columns) for row in range(rows))
 
 
 # -- from data -----------------------------------------------------------------------------------------------

@@ -130,10 +130,18 @@ def mv(input: TensorLike, vec: TensorLike) -> Spec:
     return Spec(_matmul_shape(input.shape, vec.shape))
 
 
-@shape_rule("dot", "vdot", "inner")
-def inner(input: TensorLike, other: Any = None, **names: Any) -> Spec:
-    """The inner product over the last dimension."""
+@shape_rule("dot", "vdot")
+def dot(input: TensorLike, other: Any = None, **names: Any) -> Spec:
+    """The inner product of two vectors."""
     other = names.get("tensor", other)
+    _require_ndim(input, 1, "dot")
+    _require_ndim(other, 1, "dot")
+    return Spec(_inner_shape(input.shape, other.shape))
+
+
+@shape_rule("inner")
+def inner(input: TensorLike, other: TensorLike) -> Spec:
+    """The inner product over the last dimension."""
     return Spec(_inner_shape(input.shape, other.shape))
 
 
@@ -258,8 +266,7 @@ def tensordot(a: TensorLike, b: TensorLike, dims: Any = 2, out: Any = None) -> S
         fail("tensordot: {} dimensions against {}", len(first), len(second))
     first, second = axis_indices(first, a.ndim), axis_indices(second, b.ndim)
     for x, y in zip(first, second, strict=True):
-        reason = "tensordot: dimension {} of size {} meets dimension {} of size {}"
-        agree(a.shape[x], b.shape[y], reason, x, a.shape[x], y, b.shape[y])
+        broadcast_size(a.shape[x], b.shape[y], x)
     rest = [size for axis, size in enumerate(a.shape) if axis not in first]
     rest += [size for axis, size in enumerate(b.shape) if axis not in second]
     return Spec(tuple(rest))
