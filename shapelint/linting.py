@@ -193,11 +193,14 @@ def analyse_target(module: ModuleType, target: Target, path: Path, question: Que
     Raises:
         LoadError: it cannot be built (SL902) or followed (SL904).
     """
+    from shapelint.api import analyze
     from shapelint.loading.building import build
 
+    inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
+    sizes = parse_sizes(question.sizes or _texts(target.sizes))
     built = build(module, target, path)
     try:
-        return built, _analysis(built, target, question)
+        return built, analyze(built.model, inputs, sizes, name=built.name)
     except LoadError:
         raise
     except Exception as error:
@@ -205,7 +208,7 @@ def analyse_target(module: ModuleType, target: Target, path: Path, question: Que
     if built.device == "meta":
         try:
             again = build(module, target, path, device="cpu")
-            return again, _analysis(again, target, question)
+            return again, analyze(again.model, inputs, sizes, name=again.name)
         except Exception as error:
             failure = error
     location = user_location(failure, path)
@@ -217,14 +220,6 @@ def analyse_target(module: ModuleType, target: Target, path: Path, question: Que
         location,
         guessed=bool(built.assumptions),
     ) from failure
-
-
-def _analysis(built: Built, target: Target, question: Question) -> Analysis:
-    from shapelint.api import analyze
-
-    inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
-    sizes = parse_sizes(question.sizes or _texts(target.sizes))
-    return analyze(built.model, inputs, sizes, name=built.name)
 
 
 def _order(finding: Diagnostic) -> tuple[str, int, int, str, str]:

@@ -97,6 +97,6 @@ def _split(text: str) -> tuple[str, list[tuple[str, str]]]:
                 position = match.end()
                 continue
         position += 1
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [mark.start() for mark in marks[1:]] + [len(text)] * bool(marks)
     settings = [(mark["key"], text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)]
     return text[: marks[0].start() if marks else len(text)].strip(), settings

@@ -160,8 +160,9 @@ def _import_script(path: Path) -> ModuleType:
     origin = getattr(existing, "__file__", None)
     if existing is not None and _same(origin, path):
         return existing
-    if existing is not None or not name.isidentifier() or _is_elsewhere(name, path):
-        name = f"_shapelint_{abs(hash(str(path.absolute()))):x}"
+    if existing is None and _would_import(name, path):
+        return importlib.import_module(name)
+    name = f"_shapelint_{abs(hash(str(path.absolute()))):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path.name} is not a Python source file")
@@ -175,13 +176,13 @@ def _import_script(path: Path) -> ModuleType:
     return module
 
 
-def _is_elsewhere(name: str, path: Path) -> bool:
-    """Would ``import name`` find another file, so that taking the name would hide a package?"""
+def _would_import(name: str, path: Path) -> bool:
+    """Would ``import name`` find this very file?"""
     try:
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
     except (ImportError, ValueError):
         return False
-    return spec is not None and not _same(spec.origin, path)
+    return spec is not None and _same(spec.origin, path)
 
 
 def _explain_import(error: BaseException, path: Path, output: Output) -> LoadError:
@@ -221,13 +222,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def elsewhere(error: BaseException, path: Path) -> str:
-    """`` (in utils.py, line 3)`` where an error was raised outside of the file that is linted."""
+    """`` (in utils.py, line 3)`` where an error was raised in another file of the user's."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames or _same(frames[-1].filename, path) or not Path(frames[-1].filename).exists():
         return ""
-    ours = Path(__file__).resolve().parents[1]
-    if Path(frames[-1].filename).resolve().is_relative_to(ours):
-        return ""
+    if _is_installed(Path(frames[-1].filename)) and not _is_installed(path):
+        return ""  # deep inside a library: the line of the user's file says more
     return f" (in {shown(Path(frames[-1].filename), path)}, line {frames[-1].lineno})"
 
 

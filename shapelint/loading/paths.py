@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from shapelint.diagnostics import Location
 from shapelint.loading.errors import BAD_INPUT, LoadError
 
 _FILE_AND_NAME: Final = re.compile(r"(?P<file>.+?\.py):(?P<name>.+)", re.DOTALL)
@@ -51,11 +50,11 @@ def resolve(argument: str) -> tuple[Request, ...]:
         file = Path(match["file"])
         if file.is_file():
             return (Request(file, match["name"].strip()),)
-        raise LoadError(BAD_INPUT, f"no such file: {file}", Location(str(file), 1))
+        raise LoadError(BAD_INPUT, f"no such file: {file}")
     if match := _MODULE_AND_NAME.fullmatch(argument):
         return (Request(_module_file(match["module"]), match["name"].strip()),)
     hint = "" if argument.endswith(".py") or os.sep in argument else "; for a module write package.module:NAME"
-    raise LoadError(BAD_INPUT, f"no such file or directory: {argument}{hint}", Location(argument, 1))
+    raise LoadError(BAD_INPUT, f"no such file or directory: {argument}{hint}")
 
 
 def python_files(root: Path) -> Iterator[Path]:
@@ -96,7 +95,6 @@ def _module_file(dotted: str) -> Path:
         raise LoadError(
             BAD_INPUT,
             f"no module named {dotted} here or among the installed packages of {sys.executable}",
-            Location(dotted, 1),
         )
     return found
 

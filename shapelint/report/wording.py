@@ -45,10 +45,10 @@ def headline(finding: Diagnostic, style: Style) -> str:
 
 def closing(result: LintResult) -> str:
     """``Found 2 errors and 1 note in 3 models.``"""
-    models = plural(len(result.models), "model")
+    models = f" in {plural(len(result.models), 'model')}" if result.models else ""
     counts = [plural(count, severity.value) for severity in Severity if (count := result.count(severity))]
     if counts:
-        return f"Found {listed(counts)} in {models}."
+        return f"Found {listed(counts)}{models}."
     if not result.models:
         return f"No models found in {plural(result.files, 'file')}."
-    return f"No problems found in {models}."
+    return f"No problems found{models}."

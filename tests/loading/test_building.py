@@ -1,0 +1,185 @@
+"""Building models without weights, with assumed arguments where nobody gave any."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+import torch
+from torch import nn
+
+from shapelint.loading.building import Built, build
+from shapelint.loading.discover import read_named, read_source
+from shapelint.loading.errors import LoadError
+from shapelint.loading.importing import forget_user_modules, imported
+
+HEADER = "import torch\nfrom torch import nn\n"
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    yield
+    forget_user_modules()
+
+
+def net(parameters: str = "", body: str = "pass", name: str = "Net") -> str:
+    """A class with this __init__; it returns its input."""
+    return (
+        f"class {name}(nn.Module):\n"
+        f"    def __init__(self{', ' if parameters else ''}{parameters}):\n"
+        f"        super().__init__()\n{indent(dedent(body), ' ' * 8)}\n"
+        "    def forward(self, x):\n        return x\n"
+    )
+
+
+def built(tmp_path: Path, source: str, expression: str | None = None) -> Built:
+    path = tmp_path / "net_to_build.py"
+    path.write_text(HEADER + source)
+    found = read_named(path, expression) if expression else read_source(path)
+    with imported(path) as module:
+        return build(module, found.targets[-1], path)
+
+
+def failure(tmp_path: Path, source: str, expression: str | None = None) -> LoadError:
+    with pytest.raises(LoadError) as raised:
+        built(tmp_path, source, expression)
+    return raised.value
+
+
+def test_a_class_without_arguments_is_built_on_the_meta_device_for_evaluation(tmp_path: Path) -> None:
+    result = built(tmp_path, net(body="self.conv = nn.Conv2d(3, 8, 3)"))
+    assert (result.name, result.expression, result.device, result.assumptions) == ("Net", "Net()", "meta", ())
+    assert all(parameter.is_meta for parameter in result.model.parameters())
+    assert not result.model.training
+
+
+def test_required_arguments_are_assumed_and_told(tmp_path: Path) -> None:
+    result = built(tmp_path, net("n_channels, n_classes, bilinear=False", "nn.Conv2d(n_channels, n_classes, 1)"))
+    assert [str(assumption) for assumption in result.assumptions] == ["n_channels=3", "n_classes=2"]
+    assert result.expression == "Net(n_channels=3, n_classes=2)"
+
+
+def test_other_values_are_tried_where_the_usual_ones_do_not_construct(tmp_path: Path) -> None:
+    result = built(tmp_path, net("in_channels, out_channels", "nn.GroupNorm(8, in_channels)"))
+    assert result.expression == "Net(in_channels=64, out_channels=64)"
+
+
+def test_channel_lists(tmp_path: Path) -> None:
+    result = built(tmp_path, net("channels", "self.convs = nn.ModuleList(nn.Conv2d(c, c, 1) for c in channels)"))
+    assert result.expression == "Net(channels=(16, 32, 64))"
+
+
+def test_the_files_own_call_is_better_than_a_guess(tmp_path: Path) -> None:
+    source = net("norm, planes", "norm(planes)") + "\nif __name__ == '__main__':\n    Net(nn.InstanceNorm2d, 24)\n"
+    result = built(tmp_path, source)
+    assert (result.expression, result.assumptions) == ("Net(nn.InstanceNorm2d, 24)", ())
+
+
+def test_arguments_that_cannot_be_guessed_are_named_with_the_way_out(tmp_path: Path) -> None:
+    error = failure(tmp_path, net("block, n_classes"))
+    assert error.code == "SL902"
+    assert error.guessed
+    assert error.message == (
+        "cannot construct Net: it needs block, n_classes, and a value for block cannot be guessed. "
+        f"Name them: shapelint check {tmp_path / 'net_to_build.py'} --model 'Net(block=..., n_classes=...)'"
+    )
+
+
+def test_assumed_arguments_that_never_fit_say_what_happened_first(tmp_path: Path) -> None:
+    error = failure(tmp_path, net("n_channels", "raise ValueError(f'not {n_channels}')"))
+    assert "the values that were tried do not fit; the first attempt said: ValueError: not 3." in error.message
+
+
+@pytest.mark.parametrize(
+    ("expression", "width"),
+    [("Net(5)", 5), ("Net(width=6).eval()", 6), ("nn.Sequential(Net(7))[0]", 7), ("make(8)", 8)],
+)
+def test_an_expression_is_evaluated_in_the_file(tmp_path: Path, expression: str, width: int) -> None:
+    source = net("width", "self.width = width") + "def make(width):\n    return Net(width)\n"
+    result = built(tmp_path, source, expression)
+    assert result.model.width == width
+    assert result.expression == expression
+
+
+def test_torch_and_nn_are_there_even_if_the_file_calls_them_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "renamed_torch.py"
+    path.write_text("import torch.nn as layers\nclass Net(layers.Module):\n    def forward(self, x): return x\n")
+    found = read_named(path, "nn.Sequential(Net(), torch.nn.ReLU())")
+    with imported(path) as module:
+        assert isinstance(build(module, found.targets[0], path).model, nn.Sequential)
+
+
+def test_builders_and_instances(tmp_path: Path) -> None:
+    source = net("width", "self.width = width") + "def make() -> nn.Module:\n    return Net(9)\nmodel = Net(10)\n"
+    assert built(tmp_path, source, "make").model.width == 9
+    assert built(tmp_path, source, "model").model.width == 10
+
+
+@pytest.mark.parametrize(
+    "body", ["self.rates = [x.item() for x in torch.linspace(0, 1, 3)]", "int(torch.ones(2).sum())"]
+)
+def test_an_init_that_reads_values_is_run_on_the_cpu(tmp_path: Path, body: str) -> None:
+    result = built(tmp_path, net(body=f"{body}\nself.conv = nn.Conv2d(3, 8, 3)"))
+    assert result.device == "cpu"
+    assert not next(result.model.parameters()).is_meta
+
+
+def test_on_the_cpu_parameters_are_not_initialised(tmp_path: Path) -> None:
+    body = """
+        from torch.nn.init import trunc_normal_
+        torch.ones(1).item()
+        self.weight = nn.Parameter(torch.zeros(4))
+        self.other = nn.Parameter(torch.zeros(4))
+        nn.init.constant_(self.weight, 1.0)
+        nn.init.normal_(self.weight)
+        trunc_normal_(self.weight)
+        self.other.data.normal_()
+    """
+    result = built(tmp_path, net(body=body))
+    assert torch.equal(result.model.weight, torch.zeros(4))
+    assert torch.equal(result.model.other, torch.zeros(4))
+    nn.init.constant_(result.model.weight, 2.0)
+    assert torch.equal(result.model.weight, torch.full((4,), 2.0))
+
+
+def test_random_state_is_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    built(tmp_path, net(body="torch.ones(1).item()\ntorch.rand(5, device='cpu')"))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_an_init_that_raises_is_told_with_its_line(tmp_path: Path) -> None:
+    error = failure(tmp_path, net(body="raise ValueError('depth must be even')"))
+    assert error.code == "SL902"
+    assert error.message == "Net() raised ValueError: depth must be even"
+    assert error.location is not None
+    assert error.location.line == 6
+
+
+def test_an_init_that_exits_does_not_end_the_linter(tmp_path: Path) -> None:
+    assert failure(tmp_path, net(body="raise SystemExit(4)")).message == "Net() raised SystemExit(4)"
+
+
+def test_an_error_in_an_expression_is_told(tmp_path: Path) -> None:
+    error = failure(tmp_path, net("width"), "Net(1, 2, 3)")
+    assert (
+        "Net(1, 2, 3) raised TypeError: Net.__init__() takes 2 positional arguments but 4 were given" in error.message
+    )
+
+
+@pytest.mark.parametrize(("expression", "kind"), [("[1, 2]", "list"), ("Net", "type"), ("torch.ones(2)", "Tensor")])
+def test_what_is_no_module_is_told(tmp_path: Path, expression: str, kind: str) -> None:
+    error = (
+        failure(tmp_path, net(), f"({expression})" if expression == "Net" else expression) if kind != "type" else None
+    )
+    if error is not None:
+        assert f"is a {kind}, not an nn.Module" in error.message
+
+
+@pytest.mark.parametrize("call", ["torch.load('weights.pt')", "torch.hub.load_state_dict_from_url('https://x')"])
+def test_weights_are_refused_with_the_way_out(tmp_path: Path, call: str) -> None:
+    error = failure(tmp_path, net(body=call))
+    assert error.message.startswith("Net() tried to load weights: torch.")
+    assert "construct it without (weights=None, pretrained=False)" in error.message

@@ -1,0 +1,254 @@
+"""From paths to findings, with an analysis that says what it was asked."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+from typing import Any
+
+import pytest
+from torch import nn
+
+from shapelint.diagnostics import Diagnostic, Location, Severity
+from shapelint.linting import lint, lint_detailed
+from shapelint.loading.errors import LoadError
+from shapelint.loading.importing import forget_user_modules
+
+NET = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+    def forward(self, x):
+        return self.conv(x)
+"""
+
+
+HEAD = """
+from torch import nn
+class Head(nn.Module):
+    def __init__(self, block): ...
+    def forward(self, x): return x
+"""
+
+
+@dataclass
+class FakeAnalysis:
+    """An analysis with one finding; it keeps what it was asked."""
+
+    model: nn.Module
+    inputs: Any
+    sizes: Any
+    name: str
+    certainty: str = "proven"
+    certainty_reasons: tuple[str, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        place = Location(str(Path.cwd() / "net.py"), 7, 21, 7, 39)
+        message = f"{self.inputs} at {self.sizes}"
+        self.diagnostics = (
+            Diagnostic("SL101", "lossy-round-trip", Severity.ERROR, message, place, place, self.name),
+            Diagnostic("SL601", "dropped-border", Severity.WARNING, "dropped", place, model=self.name),
+        )
+
+    def summary(self) -> str:
+        return f"{self.name}: any size"
+
+
+@dataclass(frozen=True)
+class FakeRule:
+    code: str
+    name: str
+    default: bool = True
+
+
+@pytest.fixture(autouse=True)
+def _fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    api, rules = ModuleType("shapelint.api"), ModuleType("shapelint.rules")
+    api.analyze = lambda model, inputs, sizes, *, name: FakeAnalysis(model, inputs, sizes, name)  # type: ignore[attr-defined]
+    rules.all_rules = lambda: (  # type: ignore[attr-defined]
+        FakeRule("SL101", "lossy-round-trip"),
+        FakeRule("SL102", "invalid-output-padding"),
+        FakeRule("SL601", "dropped-border", default=False),
+    )
+    monkeypatch.setitem(sys.modules, "shapelint.api", api)
+    monkeypatch.setitem(sys.modules, "shapelint.rules", rules)
+    monkeypatch.chdir(tmp_path)
+    yield
+    forget_user_modules()
+
+
+def analysing(monkeypatch: pytest.MonkeyPatch, analyze: Callable[..., Any]) -> None:
+    monkeypatch.setattr(sys.modules["shapelint.api"], "analyze", analyze)
+
+
+def write(name: str, source: str = NET) -> str:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dedent(source))
+    return name
+
+
+def test_findings_and_summaries_with_paths_as_seen_from_here() -> None:
+    result = lint_detailed([write("net.py")])
+    assert [str(finding) for finding in result.diagnostics] == [
+        "net.py:7:21: SL101 None at None",
+        "net.py:7:21: SL601 dropped",
+    ]
+    assert result.diagnostics[0].use is not None
+    assert result.diagnostics[0].use.path == "net.py"
+    assert [(model.name, model.expression, model.summary) for model in result.models] == [("Net", "Net()", "any size")]
+    assert (result.files, result.exit_status) == (1, 1)
+
+
+def test_lint_gives_the_findings_alone() -> None:
+    assert lint([Path(write("net.py"))]) == list(lint_detailed(["net.py"]).diagnostics)
+
+
+def test_inputs_and_sizes_are_handed_on() -> None:
+    write("net.py")
+    (first, _) = lint(["net.py"], inputs="N,3,H,W", sizes="64x64")
+    assert first.message == "('N', 3, 'H', 'W') at 64x64"
+    (first, _) = lint(["net.py"], inputs=["N,3,H,W", "N"], sizes=["64x64", "H=32"])
+    assert first.message == "[('N', 3, 'H', 'W'), ('N',)] at ['64x64', 'H=32']"
+
+
+def test_a_comment_declares_them_and_the_command_line_overrules_it() -> None:
+    write("net.py", NET + "# shapelint: Net() input=(1, 3, H, W) size=64x64\n")
+    assert lint(["net.py"])[0].message == "(1, 3, 'H', 'W') at 64x64"
+    assert lint(["net.py"], sizes="96x96")[0].message == "(1, 3, 'H', 'W') at 96x96"
+
+
+def test_a_model_can_be_named() -> None:
+    write("net.py", NET + "def make(depth):\n    return Net()\n")
+    assert [model.expression for model in lint_detailed(["net.py:make(2)"]).models] == ["make(2)"]
+    assert [model.expression for model in lint_detailed(["net.py"], model="make(3)").models] == ["make(3)"]
+
+
+def test_naming_a_model_needs_one_file() -> None:
+    write("a.py")
+    write("b.py")
+    with pytest.raises(LoadError, match="--model names a model of one file, and 2 files are given"):
+        lint(["a.py", "b.py"], model="Net()")
+
+
+def test_a_file_is_linted_once_however_often_it_is_named() -> None:
+    write("nets/net.py")
+    assert lint_detailed(["nets", "nets/net.py", "./nets/net.py"]).files == 1
+
+
+def test_the_same_finding_through_two_models_is_told_once() -> None:
+    write("net.py", NET + "# shapelint: Net()\n# shapelint: Net()\n")
+    assert len(lint(["net.py"])) == 2
+
+
+def test_one_bad_file_costs_no_other_its_result() -> None:
+    write("nets/broken.py", "import torch\nclass Net(torch.nn.Module\n")
+    write("nets/exits.py", NET + "raise SystemExit(1)\n")
+    write("nets/net.py")
+    write("nets/raises.py", NET.replace("super()", "1 / 0\n        super()"))
+    result = lint_detailed(["nets", "missing.py"])
+    assert [(finding.code, finding.location and finding.location.path) for finding in result.diagnostics] == [
+        ("SL906", None),
+        ("SL101", "net.py"),
+        ("SL601", "net.py"),
+        ("SL901", "nets/broken.py"),
+        ("SL901", "nets/exits.py"),
+        ("SL902", "nets/raises.py"),
+    ]
+    assert [model.location.path for model in result.models] == ["nets/net.py"]
+    assert result.exit_status == 2
+
+
+def test_what_cannot_be_guessed_is_a_remark_beside_other_models() -> None:
+    write(
+        "net.py",
+        NET + "class Head(nn.Module):\n    def __init__(self, block): ...\n    def forward(self, x): return x\n",
+    )
+    result = lint_detailed(["net.py"])
+    assert [finding.severity for finding in result.diagnostics if finding.code == "SL902"] == [Severity.NOTE]
+    assert result.exit_status == 1
+
+
+@pytest.mark.parametrize("argument", ["net.py", "net.py:Head"])
+def test_it_is_an_error_where_it_was_asked_for(argument: str) -> None:
+    write("net.py", HEAD)
+    result = lint_detailed([argument])
+    assert [(finding.code, finding.severity) for finding in result.diagnostics] == [("SL902", Severity.ERROR)]
+    assert result.exit_status == 2
+
+
+def test_an_analysis_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> Any:
+        raise RuntimeError("too deep")
+
+    analysing(monkeypatch, analyze)
+    (finding,) = lint([write("net.py")])
+    assert str(finding).startswith("net.py:4:1: SL904 cannot analyse Net: RuntimeError: too deep")
+
+
+def test_an_error_in_forward_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    analysing(monkeypatch, lambda model, inputs, sizes, *, name: model(None))
+    (finding,) = lint([write("net.py", NET.replace("return self.conv(x)", "return x.undefined"))])
+    assert str(finding).startswith("net.py:9:16: SL904 cannot analyse Net: AttributeError: ")
+
+
+def test_a_model_that_needs_values_is_analysed_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+        next(model.parameters()).sum().item()
+        return FakeAnalysis(model, inputs, sizes, name)
+
+    analysing(monkeypatch, analyze)
+    assert [finding.code for finding in lint([write("net.py")])] == ["SL101", "SL601"]
+
+
+def test_what_forward_prints_stays_away_from_the_report(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+        sys.stdout.write("shape: 3")
+        return FakeAnalysis(model, inputs, sizes, name)
+
+    analysing(monkeypatch, analyze)
+    lint([write("net.py")])
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        ({"select": ["SL1"]}, ["SL101"]),
+        ({"select": ["lossy-round-trip"]}, ["SL101"]),
+        ({"select": ["SL102"]}, []),
+        ({"select": ["ALL"]}, ["SL101", "SL601"]),
+        ({"extend_select": ["sl601"]}, ["SL101", "SL601"]),
+        ({"ignore": ["SL101"]}, []),
+        ({"select": ["ALL"], "ignore": ["SL6"]}, ["SL101"]),
+    ],
+)
+def test_selection(options: dict[str, list[str]], codes: list[str]) -> None:
+    assert [finding.code for finding in lint([write("net.py")], **options)] == codes
+
+
+def test_what_could_not_be_done_is_told_unless_it_is_ignored_by_name() -> None:
+    assert [finding.code for finding in lint(["missing.py"], select=["SL101"])] == ["SL906"]
+    assert lint(["missing.py"], ignore=["SL906"]) == []
+
+
+def test_a_selector_that_means_nothing_is_told_with_the_nearest() -> None:
+    with pytest.raises(LoadError, match=r"no rule is called SL1O1; did you mean SL101\?"):
+        lint([], select=["SL1O1"])
+
+
+def test_skipped_classes_are_listed() -> None:
+    write(
+        "net.py",
+        NET + "class Outer(nn.Module):\n    def __init__(self): self.net = Net()\n    def forward(self, x): return x\n",
+    )
+    (skipped,) = lint_detailed(["net.py"]).skipped
+    assert (skipped.name, skipped.reason) == ("Net", "it is analysed through Outer, which contains it")
