@@ -26,6 +26,7 @@ from shapelint.loading.symbols import package_root, parse, relative_levels, sear
 
 _INSTALLED_MARKS: Final = ("site-packages", "dist-packages")
 _LONGEST_REASON: Final = 300
+_OURS: Final = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +227,10 @@ def elsewhere(error: BaseException, path: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames or _same(frames[-1].filename, path) or not Path(frames[-1].filename).exists():
         return ""
-    if _is_installed(Path(frames[-1].filename)) and not _is_installed(path):
+    raised = Path(frames[-1].filename)
+    if raised.is_relative_to(_OURS) or (_is_installed(raised) and not _is_installed(path)):
         return ""  # deep inside a library: the line of the user's file says more
-    return f" (in {shown(Path(frames[-1].filename), path)}, line {frames[-1].lineno})"
+    return f" (in {shown(raised, path)}, line {frames[-1].lineno})"
 
 
 def user_location(error: BaseException, path: Path) -> Location:
