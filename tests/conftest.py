@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 ON_REQUEST = {"zoo": "real published networks at every measured size (needs the `zoo` packages and SHAPELINT_ZOO)"}
@@ -20,3 +22,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if waiting:
         config.hook.pytest_deselected(items=waiting)
         items[:] = [item for item in items if item not in waiting]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add up what tests counted with ``record_property``: sizes compared, disagreements, certainties."""
+    counts: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                counts.update({name: value for name, value in report.user_properties if isinstance(value, int)})
+    if counts:
+        terminalreporter.section("counted")
+        for name in sorted(counts):
+            terminalreporter.write_line(f"{counts[name]:>9,} {name}")

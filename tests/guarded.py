@@ -83,7 +83,7 @@ def _perform(work: Callable[[Any], Any], job: Any, sending: Connection) -> None:
     answer: tuple[Any, str | None]
     try:
         answer = (work(job), None)
-    except BaseException:  # noqa: BLE001 - nothing is swallowed: the parent reports it as this job's failure
+    except BaseException:  # nothing is swallowed: the parent reports it as this job's failure
         answer = (None, traceback.format_exc())
     sending.send(answer)
     sending.close()

@@ -57,7 +57,7 @@ def import_package(package: str) -> None:
 
 @contextmanager
 def _torchvision_for_import() -> Iterator[None]:
-    """An empty stand-in where torchvision is missing: vit_pytorch's trainers import it, and none of its networks uses it."""
+    """An empty stand-in where torchvision is missing: vit_pytorch's trainers import it, its networks do not use it."""
     if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is not None:
         yield
         return
@@ -90,7 +90,7 @@ def _construct(measured: Measured, device: str | None) -> nn.Module:
         with torch.device(wanted or "meta"):
             model = evaluate(measured.factory)
     except Exception:
-        # A constructor may call anything (.item() on a linspace, a tensor's values in a condition): only the CPU has an answer.
+        # A constructor may ask for a tensor's values (.item() on a linspace): only the CPU has them.
         if wanted is not None:
             raise
         model = evaluate(measured.factory)
@@ -131,7 +131,7 @@ def extra_inputs(measured: Measured) -> dict[str, Any]:
     """
     symbols = tuple(measured.good)
     base = dict.fromkeys(symbols, _BASE)
-    # One step along each axis gives the slopes; a different step along all of them at once checks that nothing else is in it.
+    # One step along each axis gives the slopes; another step along all of them at once checks that it is affine.
     steps = [{**base, name: _BASE + 8} for name in symbols]
     check = {name: _BASE + 24 * (place + 1) for place, name in enumerate(symbols)}
     at_base, *at_steps, at_check = (_extra_at(measured, sizes) for sizes in (base, *steps, check))

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from tests.oracle import Answers, flatten_shapes
 from tests.zoo.measured import Measured, Shape, Sweep
-
-
-class Answers(Protocol):
-    """What is compared of an analysis."""
-
-    def accepts(self, **sizes: int) -> bool: ...
-    def output_shape(self, **sizes: int) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ def compare_size(analysis: Answers, sweep: Sweep, size: int) -> Disagreement | N
     try:
         accepted = analysis.accepts(**sizes)
         shapes = _measured_part(analysis.output_shape(**sizes), sweep, size) if accepted and runs else ()
-    except Exception as error:  # noqa: BLE001 - whatever an analysis raises is one more wrong answer, and is counted
+    except Exception as error:  # whatever an analysis raises is one more wrong answer, and is counted
         return Disagreement(sweep.name, sizes, _outcome(sweep, size), f"raises {type(error).__name__}: {error}")
     if accepted != runs:
         return Disagreement(sweep.name, sizes, _outcome(sweep, size), "accepts it" if accepted else "refuses it")
@@ -67,26 +60,8 @@ def compare_size(analysis: Answers, sweep: Sweep, size: int) -> Disagreement | N
     return None
 
 
-def flatten_shapes(output: Any) -> list[Shape]:
-    """The tensors' shapes in an output structure, in order: a tuple of ints is one tensor."""
-    if isinstance(output, tuple) and all(isinstance(size, int) and not isinstance(size, bool) for size in output):
-        return [tuple(output)]
-    return [shape for part in _parts(output) for shape in flatten_shapes(part)]
-
-
-def _parts(output: Any) -> list[Any]:
-    if isinstance(output, Mapping):
-        return list(output.values())
-    if isinstance(output, tuple | list):
-        return list(output)
-    if dataclasses.is_dataclass(output):
-        return [getattr(output, field.name) for field in dataclasses.fields(output)]
-    # An object of the user's own (a distribution with its mean and variance): its attributes, in order.
-    return list(getattr(output, "__dict__", {}).values())
-
-
 def _measured_part(output: Any, sweep: Sweep, size: int) -> tuple[Shape, ...]:
-    """The shapes that can be compared: an empty tuple is a scalar or an empty container, so scalars need to be expected."""
+    """What can be compared; an empty tuple is a scalar only where one is expected, else an empty container."""
     expected = sweep.shapes[size]
     found = [shape for shape in flatten_shapes(output) if shape or () in expected]
     complete = len(found) == sweep.tensors[size]

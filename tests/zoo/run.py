@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import click
+
 from tests.guarded import Outcome, run_guarded
 from tests.zoo import building
 from tests.zoo.examining import Verdict, examine
@@ -30,18 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     chosen = [entry for entry in load(options.measurements) if re.search(options.only, entry.id)]
     if not chosen:
-        print("no measured network matches; is SHAPELINT_ZOO set?", file=sys.stderr)
+        click.echo("no measured network matches; is SHAPELINT_ZOO set?", err=True)
         return 2
     for package in dict.fromkeys(entry.package for entry in chosen):
         # Once, before the processes are forked off.
         building.import_package(package)
     outcomes = []
     work = functools.partial(examine, device=options.device)
-    print(_HEADER, flush=True)
+    click.echo(_HEADER)
     for outcome in run_guarded(work, chosen, at_once=options.jobs, limit_seconds=options.limit_seconds):
         outcomes.append(outcome)
-        print("\n".join(_lines(outcome, options.examples)), flush=True)
-    print(summary(outcomes))
+        click.echo("\n".join(_lines(outcome, options.examples)))
+    click.echo(summary(outcomes))
     if options.json:
         _write_json(options.json, outcomes)
     return int(not all(_agrees(outcome) for outcome in outcomes))

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from torch import nn
 
+from tests.oracle import flatten_shapes
 from tests.zoo import building
-from tests.zoo.comparing import compare, flatten_shapes
+from tests.zoo.comparing import compare
 from tests.zoo.measured import load, parse, parse_ranges
 
 ROW: dict[str, Any] = {
