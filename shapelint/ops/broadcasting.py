@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Any
 
 import torch
@@ -40,15 +41,14 @@ def broadcast_into(target: Shape, other: Shape) -> None:
 
 def _broadcast_two(a: Shape, b: Shape) -> Shape:
     more = len(a) - len(b)
-    if more == 0:
-        result = tuple(
-            x if x is y else broadcast_size(x, y, axis - len(a)) for axis, (x, y) in enumerate(zip(a, b, strict=True))
-        )
-    elif more > 0:
-        result = a[:more] + _broadcast_two(a[more:], b)
-    else:
-        result = b[:-more] + _broadcast_two(a, b[-more:])
-    return result
+    if more > 0:
+        return a[:more] + _broadcast_two(a[more:], b)
+    if more < 0:
+        return b[:-more] + _broadcast_two(a, b[-more:])
+    if all(map(operator.is_, a, b)):
+        return a
+    ndim = len(a)
+    return tuple([x if x is y else broadcast_size(x, y, at - ndim) for at, (x, y) in enumerate(zip(a, b, strict=True))])
 
 
 def broadcast_size(a: Size, b: Size, axis: int = -1) -> Size:
@@ -174,7 +174,7 @@ def _promote(kinds: tuple[tuple[torch.dtype, int], ...]) -> torch.dtype:
             if level == priority:
                 among = dtype if among is None else torch.promote_types(among, dtype)
         result = _combine(result, among)
-    assert result is not None  # noqa: S101 - there is at least one operand
+    assert result is not None
     return result
 
 

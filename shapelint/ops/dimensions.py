@@ -53,17 +53,11 @@ def identical(a: Shape, b: Shape) -> bool:
     """Whether two shapes are visibly the same, without asking about the sizes on the path."""
     if a is b:
         return True
-    if len(a) != len(b):
-        return False
-    for x, y in zip(a, b, strict=True):
-        if x is not y and not (type(x) is int and type(y) is int and x == y):
-            return False
-    return True
+    return len(a) == len(b) and all(map(_is_same, a, b))
 
 
-def surely_one(size: Size) -> bool:
-    """Whether a size is 1 wherever the path goes."""
-    return size == 1 if type(size) is int else implied(size == 1)
+def _is_same(x: Size, y: Size) -> bool:
+    return x is y or (type(x) is int and type(y) is int and x == y)
 
 
 def sizes_argument(sizes: Sequence[Any]) -> Shape:
@@ -121,16 +115,10 @@ def _clamped(size: Size, bound: Size) -> Size:
     """A slice bound, counted from the end if negative, kept within 0 and the size."""
     if bound is size:
         return size
-    if type(bound) is int:
-        if bound == 0:
-            return 0
-        if bound < 0:
-            return smax(size + bound, 0)
-        return smin(bound, size)
     if implied(bound >= 0):
-        return size if implied(bound >= size) else bound if implied(bound <= size) else smin(bound, size)
+        return bound if implied(bound <= size) else smin(bound, size)
     if implied(bound < 0):
-        return smax(size + bound, 0)
+        return size + bound if implied(size + bound >= 0) else smax(size + bound, 0)
     return select(bound >= 0, smin(bound, size), smax(size + bound, 0))
 
 

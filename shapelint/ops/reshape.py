@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from shapelint.ops.dimensions import (
     sizes_argument,
 )
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Size, all_of, any_of, divide, divides, implied, product, require
+from shapelint.sizes import Size, TooComplex, all_of, divide, divides, implied, product, require
 
 _NUMBER_DIFFERS = "shape {} is invalid for an input of shape {}: it has another number of elements"
 
@@ -49,66 +50,84 @@ def reshaped(old: Shape, new: Shape) -> Shape:
 
 def _inferred(old: Shape, known: Sequence[Size], new: Shape) -> Size:
     """The size that -1 stands for: equal factors are cancelled first, so that most cases need no division."""
-    have, want = _cancelled(old, known)
-    if not want:
-        return have[0] if len(have) == 1 else product(have)
+    have, want = _cancelled(old, known, operator.is_)
     total, part = product(have), product(want)
-    require(divides(part, total), "shape {} is invalid for an input of shape {}: {} does not divide {}",
-            new, old, part, total)  # fmt: skip
+    if type(part) is int and part == 1:
+        return total
+    fits = _divides(part, total)
+    if fits is not True:
+        have, want = _cancelled(have, want, _equal_on_path)
+        total, part = product(have), product(want)
+        fits = divides(part, total)
+    require(fits, "shape {} is invalid for an input of shape {}: {} does not divide {}", new, old, part, total)
     return divide(total, part)
 
 
-def _cancelled(old: Sequence[Size], new: Sequence[Size]) -> tuple[list[Size], list[Size]]:
+def _divides(part: Size, total: Size) -> Any:
+    """The condition, ``None`` if it takes what is known on the path to find one."""
+    try:
+        return divides(part, total)
+    except TooComplex:
+        return None
+
+
+def _cancelled(
+    old: Sequence[Size], new: Sequence[Size], same: Callable[[Size, Size], bool]
+) -> tuple[list[Size], list[Size]]:
     """Both without the factors that they have in common; the plain numbers of each multiplied to one, and reduced."""
-    left: list[Size] = []
-    right = [size for size in new if type(size) is not int]
-    left_number = right_number = 1
-    for size in new:
-        if type(size) is int:
-            right_number *= size
-    for size in old:
-        if type(size) is int:
-            left_number *= size
-        else:
-            at = next((at for at, other in enumerate(right) if other is size), None)
-            if at is None:
-                at = next((at for at, other in enumerate(right) if implied(other == size)), None)
-            if at is None:
-                left.append(size)
-            else:
-                del right[at]
+    left, left_number = _factors(old)
+    right, right_number = _factors(new)
+    left = [size for size in left if not _take(right, size, same)]
     common = math.gcd(left_number, right_number) or 1
-    if left_number != common:
-        left.append(left_number // common)
-    if right_number != common:
-        right.append(right_number // common)
-    return left, right
+    return [*left, left_number // common], [*right, right_number // common]
+
+
+def _factors(shape: Sequence[Size]) -> tuple[list[Size], int]:
+    """The symbolic sizes, and the product of the plain numbers."""
+    symbolic: list[Size] = []
+    number = 1
+    for size in shape:
+        if type(size) is int:
+            number *= size
+        else:
+            symbolic.append(size)
+    return symbolic, number
+
+
+def _take(sizes: list[Size], wanted: Size, same: Callable[[Size, Size], bool]) -> bool:
+    """Remove one size that is the wanted one, if there is one."""
+    for at, size in enumerate(sizes):
+        if same(size, wanted):
+            del sizes[at]
+            return True
+    return False
+
+
+def _equal_on_path(a: Size, b: Size) -> bool:
+    return implied(a == b)
 
 
 def _require_same_number(old: Shape, new: Shape) -> None:
     """Require equal numbers of elements: exactly, and stated by dimension where that says the same."""
     if identical(old, new):
         return
-    if all(type(size) is int for size in old) and all(type(size) is int for size in new):
-        if math.prod(old) != math.prod(new):  # type: ignore[arg-type]
-            fail(_NUMBER_DIFFERS, new, old)
+    have, want = _cancelled(old, new, operator.is_)
+    total, wanted = product(have), product(want)
+    if total is wanted or (type(total) is int and type(wanted) is int and total == wanted):
         return
-    if all(implied(size >= 1) for size in old if type(size) is not int):
-        have, want = _cancelled(old, new)
-    else:
-        have, want = list(old), list(new)
-    if not have and not want:
+    if not all(implied(size >= 1) for size in old):
+        # a factor that may be 0 cannot be cancelled: 0 elements have every shape that holds none
+        require(product(old) == product(new), _NUMBER_DIFFERS, new, old)
         return
-    groups = _grouped(old, new) if len(have) > 1 or len(want) > 1 else None
-    same = product(have) == product(want) if groups is None else groups
-    require(same, _NUMBER_DIFFERS, new, old)
+    groups = _grouped(old, new) if len(have) > 2 or len(want) > 2 else None
+    require(total == wanted if groups is None else groups, _NUMBER_DIFFERS, new, old)
 
 
 def _grouped(old: Shape, new: Shape) -> Any:
     """The condition of equal number by dimension, for a view that splits dimensions (a window partition).
 
-    If the parts of every dimension make up at most that dimension (``h // w * w``), all must make it up exactly,
-    or there are no elements at all. ``None`` where the new shape is not such a splitting.
+    If the parts of every dimension make up at most that dimension (``h // w * w``), and none is empty, all must make
+    it up exactly. ``None`` where the new shape is not such a splitting.
     """
     at = 0
     conditions = []
@@ -119,13 +138,9 @@ def _grouped(old: Shape, new: Shape) -> Any:
             return None
         at += len(parts)
         together = product(parts)
-        if together is size:
-            continue
-        conditions.append(together == size)
-    if at != len(new):
-        return None
-    whole = all_of(*conditions)
-    return whole if all(implied(size >= 1) for size in old) else any_of(whole, *(size == 0 for size in old))
+        if together is not size:
+            conditions.append(together == size)
+    return all_of(*conditions) if at == len(new) else None
 
 
 def _parts_of(size: Size, new: Shape, at: int, others: int) -> Shape | None:
