@@ -7,11 +7,12 @@ process. Whatever goes wrong in a file becomes a finding of that file and costs 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from shapelint.diagnostics import Diagnostic, Fix, Location, Severity
 from shapelint.loading import paths as path_arguments
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
     from shapelint.api import Analysis
     from shapelint.loading.building import Built
+
+Result = TypeVar("Result")
+
+_WRONG_MODEL: Final = frozenset({"SL302", "SL402"})
+_MOST_ALTERNATIVES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def check_file(request: Request, question: Question = Question(), project: Proje
     except LoadError as error:
         return LintResult((error.diagnostic(),), files=1)
     skipped = tuple(
-        SkippedModel(entry.name, _relative_location(entry.location), entry.reason) for entry in source.skipped
+        SkippedModel(entry.name, relative_location(entry.location), entry.reason) for entry in source.skipped
     )
     if not source.targets:
         return LintResult(skipped=skipped, files=1)
@@ -166,60 +172,116 @@ def read_request(request: Request, question: Question, project: Project | None =
     return read_source(request.path, project, named=request.named)
 
 
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What one analysis says, in plain data."""
+
+    model: ModelResult
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def runs(self) -> bool:
+        """Is there a size at which the model runs, as far as the findings tell?"""
+        return not any(
+            finding.code in _WRONG_MODEL and finding.severity is Severity.ERROR for finding in self.diagnostics
+        )
+
+
 def _check_target(
     module: ModuleType, target: Target, path: Path, question: Question
 ) -> tuple[tuple[Diagnostic, ...], ModelResult | None]:
     try:
-        built, analysis = analyse_target(module, target, path, question)
+        found = analyse_target(module, target, path, question, _examine, lambda examined: examined.runs)
     except LoadError as error:
         # A model that nobody named and whose arguments had to be guessed may fail without the user having failed.
         severity = Severity.NOTE if error.guessed and not target.named else Severity.ERROR
         return (error.diagnostic(model=target.name, severity=severity),), None
+    if found.runs or not found.model.assumptions:
+        return found.diagnostics, found.model
+    return tuple(map(_doubted, found.diagnostics)), found.model
+
+
+def _doubted(finding: Diagnostic) -> Diagnostic:
+    """With guessed arguments, a model that does not run may well be a wrong guess: that is a remark, no verdict."""
+    if finding.code not in _WRONG_MODEL:
+        return finding
+    message = f"{finding.message} (with assumed arguments: say with --model how it is made)"
+    return dataclasses.replace(finding, severity=Severity.NOTE, message=message)
+
+
+def _examine(built: Built, analysis: Analysis) -> _Examined:
     model = ModelResult(
         name=built.name,
-        location=_relative_location(built.location),
+        location=relative_location(built.location),
         expression=built.expression,
         assumptions=built.assumptions,
         summary=analysis.summary().removeprefix(f"{built.name}:").strip(),
         certainty=analysis.certainty,
         certainty_reasons=tuple(analysis.certainty_reasons),
     )
-    return tuple(analysis.diagnostics), model
+    return _Examined(model, tuple(analysis.diagnostics))
 
 
-def analyse_target(module: ModuleType, target: Target, path: Path, question: Question) -> tuple[Built, Analysis]:
-    """Build a target and analyse it; where that fails on the meta device, which has no values, on the CPU.
+def analyse_target(
+    module: ModuleType,
+    target: Target,
+    path: Path,
+    question: Question,
+    read: Callable[[Built, Analysis], Result],
+    good: Callable[[Result], bool],
+) -> Result:
+    """Build a target, analyse it and read what is wanted off the analysis.
+
+    Where a reading is not ``good``, the model is analysed once more on the CPU (its code may read values, which the
+    meta device has none of), then with other assumed arguments. The first good reading counts, else the very first.
 
     Raises:
-        LoadError: it cannot be built (SL902) or followed (SL904).
+        LoadError: it cannot be built (SL902) or followed (SL904), or the inputs are not understood (SL906).
     """
+    from shapelint.loading.building import alternatives, on_cpu
+
+    failure: LoadError | None = None
+    results: list[Result] = []
+    for built in itertools.islice(alternatives(module, target, path), _MOST_ALTERNATIVES):
+        for make in (_as_built, on_cpu):
+            variant = make(built)
+            if variant is None:
+                continue
+            try:
+                result = _read(variant, target, path, question, read)
+            except LoadError as error:
+                failure = failure or error
+                continue
+            if good(result):
+                return result
+            results.append(result)
+    if results:
+        return results[0]
+    assert failure is not None
+    raise failure
+
+
+def _as_built(built: Built) -> Built | None:
+    return built
+
+
+def _read(
+    built: Built, target: Target, path: Path, question: Question, read: Callable[[Built, Analysis], Result]
+) -> Result:
     from shapelint.api import analyze
-    from shapelint.loading.building import build
+    from shapelint.tracing.inputs import InputError
 
     inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
     sizes = parse_sizes(question.sizes or _texts(target.sizes))
-    built = build(module, target, path)
     try:
-        return built, analyze(built.model, inputs, sizes, name=built.name)
-    except LoadError:
-        raise
+        return read(built, analyze(built.model, inputs, sizes, name=built.name))
+    except InputError as error:
+        raise LoadError(BAD_INPUT, str(error), target.location) from error
     except Exception as error:
-        failure = error
-    if built.device == "meta":
-        try:
-            again = build(module, target, path, device="cpu")
-            return again, analyze(again.model, inputs, sizes, name=again.name)
-        except Exception as error:
-            failure = error
-    location = user_location(failure, path)
-    if location.line == 1:
-        location = target.location
-    raise LoadError(
-        CANNOT_TRACE,
-        f"cannot analyse {target.name}: {reason_of(failure)}{elsewhere(failure, path)}",
-        location,
-        guessed=bool(built.assumptions),
-    ) from failure
+        location = user_location(error, path)
+        message = f"cannot analyse {target.name}: {reason_of(error)}{elsewhere(error, path)}"
+        place = target.location if location.line == 1 else location
+        raise LoadError(CANNOT_TRACE, message, place, guessed=bool(built.assumptions)) from error
 
 
 def _order(finding: Diagnostic) -> tuple[str, int, int, str, str]:
@@ -231,18 +293,19 @@ def _relative(finding: Diagnostic) -> Diagnostic:
     """The finding with its paths as seen from the working directory."""
     return dataclasses.replace(
         finding,
-        location=finding.location and _relative_location(finding.location),
-        use=finding.use and _relative_location(finding.use),
+        location=finding.location and relative_location(finding.location),
+        use=finding.use and relative_location(finding.use),
         fixes=tuple(_relative_fix(fix) for fix in finding.fixes),
     )
 
 
 def _relative_fix(fix: Fix) -> Fix:
-    edits = tuple(dataclasses.replace(edit, location=_relative_location(edit.location)) for edit in fix.edits)
+    edits = tuple(dataclasses.replace(edit, location=relative_location(edit.location)) for edit in fix.edits)
     return dataclasses.replace(fix, edits=edits)
 
 
-def _relative_location(location: Location) -> Location:
+def relative_location(location: Location) -> Location:
+    """The location with its path as seen from the working directory, if it is below that."""
     path = Path(location.path)
     if not path.is_absolute() or not path.is_relative_to(Path.cwd()):
         return location

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapelint.diagnostics import Location
-from shapelint.linting import Question, analyse_target, read_request
+from shapelint.linting import Question, analyse_target, read_request, relative_location
 from shapelint.loading.errors import BAD_INPUT, LoadError
-from shapelint.loading.importing import imported, shown
+from shapelint.loading.importing import imported
 from shapelint.loading.paths import resolve
 from shapelint.report.registry import Style
 from shapelint.report.wording import paint
 
 if TYPE_CHECKING:
     import torch
+
+    from shapelint.api import Analysis
+    from shapelint.loading.building import Built
 
 _HEADINGS = ("name", "layer", "shape", "source")
 
@@ -38,16 +40,23 @@ def show_models(target: str, *, model: str | None = None, inputs: tuple[str, ...
     tables = []
     with imported(source.path) as module:
         for entry in source.targets:
-            built, analysis = analyse_target(module, entry, source.path, question)
-            rows = list(_rows(analysis.graph, built.model, source.path))
-            tables.append("\n".join([paint(built.expression, style, bold=True), *_table(rows, style)]))
+            expression, rows = analyse_target(module, entry, source.path, question, _layers, _has_rows)
+            tables.append("\n".join([paint(expression, style, bold=True), *_table(rows, style)]))
     return "\n\n".join(tables)
 
 
-def _rows(graph: torch.fx.Graph, model: torch.nn.Module, path: Path) -> Iterator[tuple[str, ...]]:
+def _layers(built: Built, analysis: Analysis) -> tuple[str, list[tuple[str, ...]]]:
+    return built.expression, list(_rows(analysis.graph, built.model))
+
+
+def _has_rows(shown: tuple[str, list[tuple[str, ...]]]) -> bool:
+    return len(shown[1]) > 1
+
+
+def _rows(graph: torch.fx.Graph, model: torch.nn.Module) -> Iterator[tuple[str, ...]]:
     for node in graph.nodes:
         if node.op != "output" and node.target is not operator.getitem:
-            yield str(node.name), _layer(node, model), shape_text(node.meta.get("shape")), _source(node, path)
+            yield str(node.name), _layer(node, model), shape_text(node.meta.get("shape")), _source(node)
 
 
 def _layer(node: torch.fx.Node, model: torch.nn.Module) -> str:
@@ -59,13 +68,9 @@ def _layer(node: torch.fx.Node, model: torch.nn.Module) -> str:
     return str(getattr(node.target, "__name__", node.target))
 
 
-def _source(node: torch.fx.Node, path: Path) -> str:
+def _source(node: torch.fx.Node) -> str:
     location = node.meta.get("location")
-    if not isinstance(location, Location):
-        return ""
-    file = Path(location.path)
-    same = file.exists() and file.samefile(path)
-    return f"line {location.line}" if same else f"{shown(file, path)}:{location.line}"
+    return f"{relative_location(location).path}:{location.line}" if isinstance(location, Location) else ""
 
 
 def shape_text(shape: Any) -> str:

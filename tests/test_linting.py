@@ -252,3 +252,34 @@ def test_skipped_classes_are_listed() -> None:
     )
     (skipped,) = lint_detailed(["net.py"]).skipped
     assert (skipped.name, skipped.reason) == ("Net", "it is analysed through Outer, which contains it")
+
+
+def test_other_assumed_arguments_are_tried_where_the_first_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+        analysis = FakeAnalysis(model, inputs, sizes, name)
+        code = "SL101" if model.width == 64 else "SL302"
+        analysis.diagnostics = (Diagnostic(code, "n", Severity.ERROR, f"width {model.width}"),)
+        return analysis
+
+    analysing(monkeypatch, analyze)
+    source = NET.replace("(self)", "(self, in_channels)").replace(
+        "super().__init__()", "super().__init__(); self.width = in_channels"
+    )
+    result = lint_detailed([write("net.py", source)])
+    assert [finding.message for finding in result.diagnostics] == ["width 64"]
+    assert [model.expression for model in result.models] == ["Net(in_channels=64)"]
+
+
+def test_with_guessed_arguments_a_model_that_never_runs_is_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+        analysis = FakeAnalysis(model, inputs, sizes, name)
+        analysis.diagnostics = (Diagnostic("SL402", "channel-mismatch", Severity.ERROR, "3 is not 64"),)
+        return analysis
+
+    analysing(monkeypatch, analyze)
+    write("net.py", NET.replace("(self)", "(self, in_channels)"))
+    (finding,) = lint(["net.py"])
+    assert finding.severity is Severity.NOTE
+    assert finding.message == "3 is not 64 (with assumed arguments: say with --model how it is made)"
+    (finding,) = lint(["net.py"], model="Net(3)")
+    assert finding.severity is Severity.ERROR

@@ -64,6 +64,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     _named(
         r"(strides|\w*downsample_factors|upsample_factors|\w*_strides|pool_sizes|scales)",
         _ONE_EACH,
+        (2, 2, 2),
         2,
         several=_ONE_EACH,
     ),
@@ -160,27 +161,27 @@ def required_parameters(callee: Callable[..., Any]) -> tuple[inspect.Parameter, 
     return tuple(parameter for parameter in parameters if parameter.kind in plain and parameter.default is _EMPTY)
 
 
-def plans(callee: Callable[..., Any], given: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """Ways to fill the required arguments, the most usual first, a few at most.
+def plans(callee: Callable[..., Any], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Ways to fill the named arguments, the most usual first, a few at most.
 
-    The n-th plan takes every argument's n-th value, so that arguments that belong together (3 channels in and
-    2 out of a network, 64 and 64 of a block) change together; then one argument at a time is changed.
+    First all usual values; then a list where a single value was tried, and the other way around; then every
+    argument's second value together, since arguments that belong together change together (3 channels in and 2
+    out of a network, 64 and 64 of a block).
 
     Raises:
         CannotGuess: an argument has no sensible value.
     """
-    parameters = [parameter for parameter in required_parameters(callee) if parameter.name not in (given or {})]
     hints = _type_hints(callee)
+    parameters = inspect.signature(callee).parameters
     choices = {
-        parameter.name: candidates(parameter.name, hints.get(parameter.name, parameter.annotation))
-        for parameter in parameters
+        name: candidates(name, hints.get(name, parameters[name].annotation if name in parameters else _EMPTY))
+        for name in names
     }
     unknown = [name for name, values in choices.items() if not values]
     if unknown:
         raise CannotGuess(unknown)
     seen: list[dict[str, Any]] = []
     for plan in _combinations(choices):
-        plan = {**plan, **(given or {})}
         if plan not in seen and len(seen) < _MOST_PLANS:
             seen.append(plan)
             yield plan
@@ -212,9 +213,9 @@ def candidates(name: str, annotation: Any = _EMPTY) -> tuple[Any, ...]:
     if wants is None:
         return convention.values
     if wants in (list, tuple):
-        values = convention.several or tuple(value for value in convention.values if isinstance(value, tuple))
-        fitted = _fit_length(values, annotation)
-        return (list(fitted) if wants is list else fitted,) if fitted else ()
+        lists = [convention.several, *(value for value in convention.values if isinstance(value, tuple))]
+        fitted = dict.fromkeys(_fit_length(values, annotation) for values in lists if values)
+        return tuple(list(values) if wants is list else values for values in fitted)
     fitting = tuple(value for value in convention.values if _fits(value, wants))
     return fitting or _default_of(wants, annotation)
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -25,12 +28,14 @@ from shapelint.loading.discover import Kind, Target
 from shapelint.loading.errors import BAD_INPUT, CANNOT_CONSTRUCT, LoadError
 from shapelint.loading.importing import attribute, elsewhere, reason_of, user_location
 from shapelint.results import Assumption
+from shapelint.words import listed
 
 DEVICES: Final = ("meta", "cpu")
 _RANDOM_FILLS: Final = frozenset(
     getattr(torch.Tensor, name)
     for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_", "random_")
 )
+_MISSING: Final = re.compile(r"missing \d+ required (positional|keyword-only) arguments?: (?P<names>.+)")
 _LOADERS: Final = (
     "torch.load",
     "torch.hub.load",
@@ -50,6 +55,7 @@ class Built:
         assumptions: argument values that nobody gave.
         expression: code that builds the same model.
         device: "meta" or "cpu".
+        make: builds it once more; None for an instance that the file holds.
     """
 
     model: nn.Module
@@ -58,146 +64,169 @@ class Built:
     assumptions: tuple[Assumption, ...]
     expression: str
     device: str
+    make: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
 
 class WeightsRefusedError(RuntimeError):
     """User code tried to load weights; sizes do not depend on them."""
 
 
-def build(module: ModuleType, target: Target, path: Path, *, device: str | None = None) -> Built:
-    """Build one target of an imported file, on ``device`` or the first of meta and CPU on which it can be built.
+def build(module: ModuleType, target: Target, path: Path) -> Built:
+    """Build one target of an imported file, on the first of meta and CPU on which it can be built.
 
     Raises:
         LoadError: SL902 with the line in the user's file and the way out; SL906 for a name that is not there.
     """
-    devices = DEVICES if device is None else (device,)
+    return next(alternatives(module, target, path))
+
+
+def alternatives(module: ModuleType, target: Target, path: Path) -> Iterator[Built]:
+    """The model; where its arguments have to be assumed, further ones with other assumptions, built when asked for.
+
+    Raises:
+        LoadError: as ``build``, if there is none at all.
+    """
+    builder = _Builder(module, target, path)
     if target.kind is Kind.EXPRESSION:
-        return _finish(_evaluated(module, target.expression, target, path, devices), target, (), target.expression)
+        yield builder.evaluate(target.expression)
+        return
     value = attribute(module, target.expression, target.location)
     if isinstance(value, nn.Module):
-        return _finish((value, "cpu"), target, (), target.expression)
-    if not callable(value):
+        yield Built(value.eval(), target.name, target.location, (), target.expression, "cpu")
+    elif callable(value):
+        yield from builder.call(value)
+    else:
         raise LoadError(BAD_INPUT, f"{target.name} is a {type(value).__name__}, not a model", target.location)
-    return _called(module, value, target, path, devices)
 
 
-def _called(
-    module: ModuleType, callee: Callable[..., Any], target: Target, path: Path, devices: tuple[str, ...]
-) -> Built:
-    """Call a class or builder, with its file's own arguments or assumed ones where it requires any."""
+def on_cpu(built: Built) -> Built | None:
+    """The same model on the CPU, where its code can read values; None if it cannot be built there."""
+    if built.device == "cpu" or built.make is None:
+        return None
     try:
-        required = required_parameters(callee)
-    except (ValueError, TypeError):
-        required = ()
-    if not required:
-        expression = f"{target.expression}()"
-        return _finish(_construct(callee, {}, target, path, devices, expression), target, (), expression)
-    failures: list[LoadError] = []
-    for call in target.calls:
+        with _cheaply("cpu"):
+            model = built.make()
+    except Exception:  # it was built on the meta device: that one stands
+        return None
+    return replace(built, model=model.eval(), device="cpu") if isinstance(model, nn.Module) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    module: ModuleType
+    target: Target
+    path: Path
+
+    def call(self, callee: Callable[..., Any]) -> Iterator[Built]:
+        """Call a class or builder, with its file's own arguments or assumed ones where it requires any."""
         try:
-            made = _evaluated(module, call, target, path, devices)
-        except LoadError as error:
-            failures.append(error)
-        else:
-            return _finish(made, target, (), call)
-    try:
-        for plan in plans(callee):
-            expression = call_expression(target.expression, plan)
+            required = [parameter.name for parameter in required_parameters(callee)]
+        except (ValueError, TypeError):
+            required = []
+        if not required:
             try:
-                made = _construct(callee, plan, target, path, devices, expression)
+                yield self._make(partial(callee), f"{self.target.expression}()")
+                return
+            except LoadError as error:
+                required = _missing_arguments(error, callee)
+                if not required:
+                    raise
+        failures: list[LoadError] = []
+        made = False
+        for built in chain(self._as_the_file_does(failures), self._assumed(callee, required, failures)):
+            made = True
+            yield built
+            if not built.assumptions:
+                return
+        if not made:
+            raise self._cannot(required, (), failures)
+
+    def _as_the_file_does(self, failures: list[LoadError]) -> Iterator[Built]:
+        for call in self.target.calls:
+            try:
+                yield self.evaluate(call)
             except LoadError as error:
                 failures.append(error)
-            else:
-                assumed = tuple(Assumption(name, show_value(value)) for name, value in plan.items())
-                return _finish(made, target, assumed, expression)
-    except CannotGuess as unknown:
-        raise _needs_arguments(target, required, unknown.names, failures, path) from unknown
-    raise _needs_arguments(target, required, (), failures, path)
 
-
-def _needs_arguments(
-    target: Target,
-    required: tuple[inspect.Parameter, ...],
-    unknown: tuple[str, ...],
-    failures: list[LoadError],
-    path: Path,
-) -> LoadError:
-    names = ", ".join(parameter.name for parameter in required)
-    call = f"{target.expression}({', '.join(f'{parameter.name}=...' for parameter in required)})"
-    if unknown:
-        one = len(unknown) == 1
-        problem = f"{'a value' if one else 'values'} for {' and '.join(unknown)} cannot be guessed"
-    else:
-        said = failures[0].message.partition(" raised ")[2]
-        problem = f"the values that were tried do not fit; the first attempt said: {said}"
-    return LoadError(
-        CANNOT_CONSTRUCT,
-        f"cannot construct {target.name}: it needs {names}, and {problem}. "
-        f"Name them: shapelint check {path} --model '{call}'",
-        target.location,
-        guessed=True,
-    )
-
-
-def _construct(
-    callee: Callable[..., Any],
-    arguments: dict[str, Any],
-    target: Target,
-    path: Path,
-    devices: tuple[str, ...],
-    expression: str,
-) -> tuple[nn.Module, str]:
-    return _first_success(lambda: callee(**arguments), target, path, devices, expression)
-
-
-def _evaluated(
-    module: ModuleType, expression: str, target: Target, path: Path, devices: tuple[str, ...]
-) -> tuple[nn.Module, str]:
-    names = {"torch": torch, "nn": nn, **vars(module)}
-    # The user's own code on the user's own file: what they could have written at its end.
-    return _first_success(lambda: eval(expression, names), target, path, devices, expression)  # noqa: S307
-
-
-def _first_success(
-    make: Callable[[], Any], target: Target, path: Path, devices: tuple[str, ...], expression: str
-) -> tuple[nn.Module, str]:
-    failure: BaseException | None = None
-    for device in devices:
+    def _assumed(self, callee: Callable[..., Any], required: list[str], failures: list[LoadError]) -> Iterator[Built]:
         try:
-            with _cheaply(device):
-                value = make()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            failure = error
+            for plan in plans(callee, required):
+                try:
+                    built = self._make(partial(callee, **plan), call_expression(self.target.expression, plan))
+                except LoadError as error:
+                    failures.append(error)
+                else:
+                    assumed = tuple(Assumption(name, show_value(value)) for name, value in plan.items())
+                    yield replace(built, assumptions=assumed)
+        except CannotGuess as unknown:
+            raise self._cannot(required, unknown.names, failures) from unknown
+
+    def evaluate(self, expression: str) -> Built:
+        names = {"torch": torch, "nn": nn, **vars(self.module)}
+        # The user's own code on the user's own file: what they could have written at its end.
+        return self._make(lambda: eval(expression, names), expression)  # noqa: S307
+
+    def _make(self, make: Callable[[], Any], expression: str) -> Built:
+        failure: BaseException | None = None
+        for device in DEVICES:
+            try:
+                with _cheaply(device):
+                    value = make()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                failure = error
+            else:
+                return self._built(value, expression, device, make)
+        assert failure is not None
+        raise self._explain(failure, expression) from failure
+
+    def _built(self, value: object, expression: str, device: str, make: Callable[[], Any]) -> Built:
+        if isinstance(value, nn.Module):
+            return Built(value.eval(), self.target.name, self.target.location, (), expression, device, make)
+        raise LoadError(
+            CANNOT_CONSTRUCT,
+            f"{expression} is a {type(value).__name__}, not an nn.Module; name an expression that makes the model",
+            self.target.location,
+        )
+
+    def _explain(self, error: BaseException, expression: str) -> LoadError:
+        location = user_location(error, self.path)
+        if location.line == 1 and location.end_line is None:
+            location = self.target.location
+        where = elsewhere(error, self.path)
+        if isinstance(error, WeightsRefusedError):
+            message = f"{expression} tried to load weights{where}: {error}"
+        elif isinstance(error, SystemExit):
+            message = f"{expression} raised SystemExit({error.code!r}){where}"
         else:
-            if isinstance(value, nn.Module):
-                return value, device
-            raise LoadError(
-                CANNOT_CONSTRUCT,
-                f"{expression} is a {type(value).__name__}, not an nn.Module; name an expression that makes the model",
-                target.location,
-            )
-    assert failure is not None
-    raise _explain(failure, expression, target, path) from failure
+            message = f"{expression} raised {reason_of(error)}{where}"
+        return LoadError(CANNOT_CONSTRUCT, message, location)
+
+    def _cannot(self, required: list[str], unknown: tuple[str, ...], failures: list[LoadError]) -> LoadError:
+        name = self.target.expression
+        call = f"{name}({', '.join(f'{parameter}=...' for parameter in required)})"
+        if unknown:
+            problem = f"{'a value' if len(unknown) == 1 else 'values'} for {listed(unknown)} cannot be guessed"
+        else:
+            said = failures[0].message.partition(" raised ")[2]
+            problem = f"the values that were tried do not fit; the first attempt said: {said}"
+        return LoadError(
+            CANNOT_CONSTRUCT,
+            f"cannot construct {self.target.name}: it needs {listed(required)}, and {problem}. "
+            f"Name them: shapelint check {self.path} --model '{call}'",
+            self.target.location,
+            guessed=True,
+        )
 
 
-def _explain(error: BaseException, expression: str, target: Target, path: Path) -> LoadError:
-    location = user_location(error, path)
-    if location.line == 1 and location.end_line is None:
-        location = target.location
-    if isinstance(error, WeightsRefusedError):
-        message = f"{expression} tried to load weights{elsewhere(error, path)}: {error}"
-    elif isinstance(error, SystemExit):
-        message = f"{expression} raised SystemExit({error.code!r}){elsewhere(error, path)}"
-    else:
-        message = f"{expression} raised {reason_of(error)}{elsewhere(error, path)}"
-    return LoadError(CANNOT_CONSTRUCT, message, location)
-
-
-def _finish(made: tuple[nn.Module, str], target: Target, assumptions: tuple[Assumption, ...], expression: str) -> Built:
-    model, device = made
-    return Built(model.eval(), target.name, target.location, assumptions, expression, device)
+def _missing_arguments(error: LoadError, callee: Callable[..., Any]) -> list[str]:
+    """Arguments that a class takes as ``**kwargs`` and hands to a base that requires them: the error names them."""
+    takes_any = any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(callee).parameters.values()
+    )
+    match = _MISSING.search(error.message)
+    return re.findall(r"'(\w+)'", match["names"]) if takes_any and match else []
 
 
 @contextlib.contextmanager

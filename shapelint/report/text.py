@@ -22,8 +22,9 @@ from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location
 from shapelint.loading.errors import LoadError
 from shapelint.loading.symbols import read_text
 from shapelint.report.registry import Style, report_format
-from shapelint.report.wording import SEVERITY_COLORS, closing, has_fix, headline, paint, plural
+from shapelint.report.wording import SEVERITY_COLORS, closing, has_fix, headline, paint
 from shapelint.results import LintResult, ModelResult
+from shapelint.words import plural
 
 _LONGEST_SPAN: Final = 6
 _TAB: Final = 4

@@ -9,6 +9,7 @@ import click
 from shapelint.diagnostics import Applicability, Diagnostic, Severity
 from shapelint.report.registry import Style
 from shapelint.results import LintResult
+from shapelint.words import listed, plural
 
 SEVERITY_COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
@@ -16,16 +17,6 @@ SEVERITY_COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Sev
 def paint(text: str, style: Style, *, color: str | None = None, bold: bool = False, dim: bool = False) -> str:
     """The text in colour, where colour is wanted."""
     return click.style(text, fg=color, bold=bold or None, dim=dim or None) if style.color and text else text
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 error``, ``2 errors``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def listed(parts: list[str]) -> str:
-    """``a, b and c``."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def has_fix(finding: Diagnostic) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Optional
 import pytest
 from torch import nn
 
-from shapelint.loading.arguments import CHANNELS, CannotGuess, candidates, plans
+from shapelint.loading.arguments import CHANNELS, CannotGuess, candidates, plans, required_parameters
 
 
 @pytest.mark.parametrize(
@@ -108,39 +108,50 @@ def test_what_neither_name_nor_annotation_explains_is_not_guessed(name: str, ann
     assert candidates(name, annotation) == ()
 
 
-def test_only_required_arguments_are_filled() -> None:
+def block(in_channels, out_channels): ...  # type: ignore[no-untyped-def]
+
+
+def net(channels, strides, head): ...  # type: ignore[no-untyped-def]
+
+
+def large(in_channels, out_channels, features, depth, norm, activation, patch_size): ...  # type: ignore[no-untyped-def]
+
+
+def names(callee: Callable[..., Any]) -> list[str]:
+    return [parameter.name for parameter in required_parameters(callee)]
+
+
+def test_only_arguments_without_a_default_are_required() -> None:
     def make(n_channels: int, depth: int = 4, *args: int, n_classes: int, **kwargs: int) -> None: ...
 
-    assert next(plans(make)) == {"n_channels": 3, "n_classes": 2}
+    assert names(make) == ["n_channels", "n_classes"]
 
 
 def test_later_plans_change_what_belongs_together() -> None:
-    def block(in_channels, out_channels):  # type: ignore[no-untyped-def]
-        ...
-
-    assert list(plans(block))[:2] == [{"in_channels": 3, "out_channels": 2}, {"in_channels": 64, "out_channels": 64}]
+    assert list(plans(block, names(block)))[:2] == [
+        {"in_channels": 3, "out_channels": 2},
+        {"in_channels": 64, "out_channels": 64},
+    ]
 
 
 def test_a_list_is_tried_early_where_the_name_allows_one() -> None:
-    def net(channels, strides):  # type: ignore[no-untyped-def]
-        ...
-
-    assert {"channels": CHANNELS, "strides": (2, 2)} in list(plans(net))
+    tried = list(plans(net, ["channels", "strides"]))
+    assert tried[:2] == [{"channels": 64, "strides": (2, 2)}, {"channels": CHANNELS, "strides": (2, 2)}]
 
 
 def test_plans_are_few_and_differ() -> None:
-    def net(in_channels, out_channels, features, depth, norm, activation, patch_size):  # type: ignore[no-untyped-def]
-        ...
-
-    tried = list(plans(net))
+    tried = list(plans(large, names(large)))
     assert len(tried) <= 8
     assert all(plan not in tried[:position] for position, plan in enumerate(tried))
 
 
-def test_all_unknown_names_are_told() -> None:
-    def net(block, layers, head):  # type: ignore[no-untyped-def]
-        ...
+def test_arguments_that_the_signature_does_not_name_go_by_name_alone() -> None:
+    def make(**kwargs: object) -> None: ...
 
+    assert next(plans(make, ["spatial_dims", "in_channels"])) == {"spatial_dims": 2, "in_channels": 3}
+
+
+def test_all_unknown_names_are_told() -> None:
     with pytest.raises(CannotGuess) as raised:
-        next(plans(net))
+        next(plans(net, ["channels", "block", "head"]))
     assert raised.value.names == ("block", "head")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from shapelint.loading.building import Built, build
+from shapelint.loading.building import Built, alternatives, build, on_cpu
 from shapelint.loading.discover import read_named, read_source
 from shapelint.loading.errors import LoadError
 from shapelint.loading.importing import forget_user_modules, imported
@@ -69,6 +69,26 @@ def test_channel_lists(tmp_path: Path) -> None:
     assert result.expression == "Net(channels=(16, 32, 64))"
 
 
+def test_further_assumptions_are_built_when_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "many_ways.py"
+    path.write_text(HEADER + net("in_channels, out_channels"))
+    with imported(path) as module:
+        made = alternatives(module, read_source(path).targets[0], path)
+        assert [next(made).expression, next(made).expression] == [
+            "Net(in_channels=3, out_channels=2)",
+            "Net(in_channels=64, out_channels=64)",
+        ]
+
+
+def test_the_same_model_can_be_had_on_the_cpu(tmp_path: Path) -> None:
+    meta = built(tmp_path, net(body="self.conv = nn.Conv2d(3, 8, 3)"))
+    again = on_cpu(meta)
+    assert again is not None
+    assert (again.device, again.expression) == ("cpu", "Net()")
+    assert not next(again.model.parameters()).is_meta
+    assert on_cpu(again) is None
+
+
 def test_the_files_own_call_is_better_than_a_guess(tmp_path: Path) -> None:
     source = net("norm, planes", "norm(planes)") + "\nif __name__ == '__main__':\n    Net(nn.InstanceNorm2d, 24)\n"
     result = built(tmp_path, source)
@@ -80,9 +100,16 @@ def test_arguments_that_cannot_be_guessed_are_named_with_the_way_out(tmp_path: P
     assert error.code == "SL902"
     assert error.guessed
     assert error.message == (
-        "cannot construct Net: it needs block, n_classes, and a value for block cannot be guessed. "
+        "cannot construct Net: it needs block and n_classes, and a value for block cannot be guessed. "
         f"Name them: shapelint check {tmp_path / 'net_to_build.py'} --model 'Net(block=..., n_classes=...)'"
     )
+
+
+def test_arguments_that_only_a_base_class_requires_are_found_out(tmp_path: Path) -> None:
+    source = net("n_channels, depth", name="Base") + (
+        "class Net(Base):\n    def __init__(self, **kwargs):\n        super().__init__(**kwargs)\n"
+    )
+    assert built(tmp_path, source, "Net").expression == "Net(n_channels=3, depth=2)"
 
 
 def test_assumed_arguments_that_never_fit_say_what_happened_first(tmp_path: Path) -> None:
