@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shapelint.ops.dimensions import Shape
-from shapelint.sizes import Size, any_of, require
+from shapelint.sizes import Size, any_of, implied, product, require
 
 PerAxis = Size | Sequence[Size]
 
@@ -55,7 +55,14 @@ def require_nonzero(sizes: Sequence[Size], what: str) -> None:
 
 def require_nonzero_unless_no_batch(width: Size, batch: Shape, what: str) -> None:
     """Refuse an empty dimension, which torch allows only in a batch of no samples."""
-    if batch and not (type(batch[0]) is int and batch[0] > 0):
-        require(any_of(width >= 1, batch[0] == 0), "{} got an empty tensor: a dimension of size {}", what, width)
-    else:
-        require(width >= 1, "{} got an empty tensor: a dimension of size {}", what, width)
+    if implied(width >= 1):
+        return
+    no_batch = batch[0] == 0 if batch else False
+    require(any_of(width >= 1, no_batch), "{} got an empty tensor: a dimension of size {}", what, width)
+
+
+def require_several(sizes: Sequence[Size], reason: str, *values: object) -> None:
+    """Refuse a single element, which leaves nothing to take statistics of."""
+    # a size that is known to be 2 or more settles it without looking at the product, which couples all sizes
+    if not any(implied(size >= 2) for size in reversed(sizes)):
+        require(product(sizes) != 1, reason, *values)

@@ -127,7 +127,9 @@ def _conv_transpose_axis(
         require(wanted >= result, reason, wanted, width, result, largest)
         require(wanted <= largest, reason, wanted, width, result, largest)
         result = wanted
-    require(result >= 1, "a transposed convolution of an input of size {} would return the size {}", width, result)
+    # never empty where even an input of one element gives something; padding has to remove more than that
+    if wanted is not None or dilation * (kernel - 1) + 1 + output_padding - 2 * padding < 1:
+        require(result >= 1, "a transposed convolution of an input of size {} would return the size {}", width, result)
     return result
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapelint.ops.axes import require_several
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
-from shapelint.sizes import Size, divide, divides, product, require
+from shapelint.sizes import Size, divide, divides, require
 
 
 def batch_normalized(shape: Shape, expected: Sequence[Size]) -> Spec:
@@ -23,16 +24,16 @@ def batch_normalized(shape: Shape, expected: Sequence[Size]) -> Spec:
 
 def _require_batch_values(shape: Shape) -> None:
     require(len(shape) >= 2, "batch normalisation needs a batch and channels, and got {} dimension(s)", len(shape))
-    require(
-        product((shape[0], *shape[2:])) != 1,
+    require_several(
+        (shape[0], *shape[2:]),
         "batch normalisation in training needs more than one value per channel, and got the shape {}",
         shape,
     )
 
 
 def _require_spatial_values(shape: Shape) -> None:
-    require(
-        product(shape[2:]) != 1,
+    require_several(
+        shape[2:],
         "instance normalisation needs more than one spatial element, and got the spatial size {}",
         shape[2:],
     )
@@ -50,8 +51,8 @@ def group_normalized(shape: Shape, groups: int, expected: Sequence[Size]) -> Spe
 
 def _require_group_values(shape: Shape, groups: int) -> None:
     batch, channels, *spatial = shape
-    require(
-        product((batch, divide(channels, groups), *spatial)) != 1,
+    require_several(
+        (batch, divide(channels, groups), *spatial),
         "group normalisation needs more than one value per group, and got the shape {} in {} groups",
         shape,
         groups,
