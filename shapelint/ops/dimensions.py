@@ -79,14 +79,14 @@ def size_argument(value: Any) -> Size:
     raise Unsupported(f"a size given as {type(value).__name__} cannot be followed")
 
 
-def ceil_divide(a: Size, b: Size) -> Size:
+def ceil_divide(a: Any, b: Any) -> Any:
     """The quotient rounded up, for a positive divisor."""
     if type(b) is int and b == 1:
         return a
     return -(-a // b)
 
 
-def exact_divide(a: Size, b: Size, reason: str, *values: object) -> Size:
+def exact_divide(a: Size, b: Size, reason: str, *values: object) -> Any:
     """Require that ``b`` divides ``a`` and return the quotient."""
     if type(b) is int and b == 1:
         return a
@@ -111,7 +111,7 @@ def slice_length(size: Size, start: Size | None, stop: Size | None, step: int = 
     return length if step == 1 else ceil_divide(length, step)
 
 
-def _clamped(size: Size, bound: Size) -> Size:
+def _clamped(size: Any, bound: Any) -> Any:
     """A slice bound, counted from the end if negative, kept within 0 and the size."""
     if bound is size:
         return size
@@ -120,6 +120,11 @@ def _clamped(size: Size, bound: Size) -> Size:
     if implied(bound < 0):
         return size + bound if implied(size + bound >= 0) else smax(size + bound, 0)
     return select(bound >= 0, smin(bound, size), smax(size + bound, 0))
+
+
+def named(kind: Any, *specs: Any) -> Any:
+    """Several results under torch's names (``torch.return_types.max``)."""
+    return kind(specs)
 
 
 def refuse_out(options: dict[str, Any]) -> None:

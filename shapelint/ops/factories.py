@@ -9,7 +9,7 @@ import torch
 
 from shapelint.ops.dimensions import Shape, agree, fail, refuse_out, size_argument, sizes_argument
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Dim, Ratio, Size, implied, require
+from shapelint.sizes import Dim, Size, all_of, any_of, implied, require
 
 
 def _checked(shape: Shape) -> Shape:
@@ -107,27 +107,16 @@ def _bounds(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any, A
     return start, end, step
 
 
-def _range_length(start: Any, end: Any, step: Any) -> Size:
-    if not isinstance(step, (int, float, Ratio, Dim)) or (type(step) in (int, float) and step == 0):
-        fail("arange: the step {} must not be zero", step)
-    if type(step) in (int, float):
-        distance = end - start if step > 0 else start - end
-        ahead = distance >= 0
-        if ahead is not True and not implied(ahead):
-            require(ahead, "arange from {} to {} goes against the sign of the step {}", start, end, step)
-        pace = abs(step)
-        if pace == 1 and isinstance(distance, (int, Dim)) and not isinstance(distance, (float, Ratio)):
-            return distance  # type: ignore[no-any-return]
-        if type(pace) is int and isinstance(distance, (int, Dim)) and not isinstance(distance, Ratio):
-            return -(-distance // pace)  # type: ignore[no-any-return]
-        return _ceiling(distance / pace)
+def _range_length(start: Any, end: Any, step: Any) -> Any:
     distance = end - start
-    require(step > 0, "arange: the step {} must be positive where the range grows from {} to {}", step, start, end)
-    return _ceiling(distance / step)
-
-
-def _ceiling(value: Any) -> Size:
-    return math.ceil(value)  # type: ignore[no-any-return]
+    if type(step) in (int, float):
+        ahead = step != 0 and (distance >= 0 if step > 0 else distance <= 0)
+    else:
+        ahead = any_of(all_of(step > 0, distance >= 0), all_of(step < 0, distance <= 0))
+    require(ahead, "arange from {} to {} cannot go in steps of {}", start, end, step)
+    if type(step) is not int or not isinstance(distance, int):
+        return math.ceil(distance / step)
+    return distance if step == 1 else -(-distance // step)
 
 
 @shape_rule("range")

@@ -14,6 +14,7 @@ from shapelint.ops.dimensions import (
     Shape,
     axis_index,
     fail,
+    named,
     numpy_names,
     refuse_out,
     slice_length,
@@ -448,7 +449,7 @@ def select_scatter(input: TensorLike, src: TensorLike, dim: int, index: Size) ->
 @numpy_names
 def topk(
     input: TensorLike, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True, **options: Any
-) -> tuple[Spec, ...]:
+) -> Any:
     """The ``k`` largest along a dimension, which must have as many."""
     if options:
         refuse_out(options)
@@ -457,16 +458,16 @@ def topk(
     size = shape[axis] if shape else 1
     require(all_of(k >= 0, k <= size), "topk: {} of dimension {}, which has size {}", k, axis, size)
     result = (*shape[:axis], k, *shape[axis + 1 :]) if shape else ()
-    return torch.return_types.topk((Spec(result), Spec(result, torch.int64)))  # type: ignore[no-any-return]
+    return named(torch.return_types.topk, Spec(result), Spec(result, torch.int64))
 
 
 @shape_rule("sort")
 @numpy_names
-def sort(input: TensorLike, dim: int = -1, descending: bool = False, **options: Any) -> tuple[Spec, ...]:
+def sort(input: TensorLike, dim: int = -1, descending: bool = False, **options: Any) -> Any:
     """In order along a dimension, with the positions."""
     refuse_out(options)
     axis_index(dim, input.ndim)
-    return torch.return_types.sort((Spec(input.shape), Spec(input.shape, torch.int64)))  # type: ignore[no-any-return]
+    return named(torch.return_types.sort, Spec(input.shape), Spec(input.shape, torch.int64))
 
 
 @shape_rule("argsort")
@@ -485,7 +486,7 @@ def msort(input: TensorLike) -> Spec:
 
 @shape_rule("kthvalue")
 @numpy_names
-def kthvalue(input: TensorLike, k: Size, dim: int = -1, keepdim: bool = False) -> tuple[Spec, ...]:
+def kthvalue(input: TensorLike, k: Size, dim: int = -1, keepdim: bool = False) -> Any:
     """The ``k``-th smallest along a dimension."""
     shape = input.shape
     axis = axis_index(dim, len(shape))
@@ -493,7 +494,7 @@ def kthvalue(input: TensorLike, k: Size, dim: int = -1, keepdim: bool = False) -
     require(all_of(k >= 1, k <= size), "kthvalue: element {} of dimension {}, which has size {}", k, axis, size)
     kept = (1,) if keepdim and shape else ()
     result = (*shape[:axis], *kept, *shape[axis + 1 :])
-    return torch.return_types.kthvalue((Spec(result), Spec(result, torch.int64)))  # type: ignore[no-any-return]
+    return named(torch.return_types.kthvalue, Spec(result), Spec(result, torch.int64))
 
 
 @shape_rule("bucketize")
@@ -541,7 +542,7 @@ def triangle_in_place(input: TensorLike, diagonal: Any = 0) -> TensorLike:
     return input
 
 
-def _diagonal_length(rows: Size, columns: Size, offset: Any) -> Size:
+def _diagonal_length(rows: Any, columns: Any, offset: Any) -> Any:
     if type(offset) is int:
         return smax(smin(rows, columns - offset) if offset >= 0 else smin(rows + offset, columns), 0)
     return smax(smin(rows + smin(offset, 0), columns - smax(offset, 0)), 0)
@@ -631,10 +632,10 @@ def embedding_bag(module: nn.EmbeddingBag, input: TensorLike, offsets: Any = Non
     width = module.weight.shape[1]
     if input.ndim == 2 and offsets is None:
         return Spec((input.shape[0], width), module.weight.dtype)
-    if input.ndim == 1 and is_tensor(offsets):
-        bags = offsets.shape[0] - 1 if module.include_last_offset else offsets.shape[0]
-        return Spec((bags, width), module.weight.dtype)
-    fail("EmbeddingBag takes a matrix of indices, or a vector with offsets")
+    if input.ndim != 1 or not is_tensor(offsets):
+        fail("EmbeddingBag takes a matrix of indices, or a vector with offsets")
+    bags = offsets.shape[0] - 1 if module.include_last_offset else offsets.shape[0]
+    return Spec((bags, width), module.weight.dtype)
 
 
 @shape_rule("one_hot")

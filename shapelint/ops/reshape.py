@@ -48,7 +48,7 @@ def reshaped(old: Shape, new: Shape) -> Shape:
     return (*new[:hole], _inferred(old, known, new), *new[hole + 1 :])
 
 
-def _inferred(old: Shape, known: Sequence[Size], new: Shape) -> Size:
+def _inferred(old: Shape, known: Sequence[Size], new: Shape) -> Any:
     """The size that -1 stands for: equal factors are cancelled first, so that most cases need no division."""
     have, want = _cancelled(old, known, operator.is_)
     total, part = product(have), product(want)
