@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
+from shapelint.sizes import all_of
 
 _CONVERSIONS = {
     "float": torch.float32, "double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16,
@@ -82,3 +83,17 @@ def is_complex(input: TensorLike) -> bool:
 def element_size(input: TensorLike) -> int:
     """Bytes of one element."""
     return input.dtype.itemsize
+
+
+@shape_rule("is_signed")
+def is_signed(input: TensorLike) -> bool:
+    """Known from the dtype."""
+    return input.dtype.is_signed
+
+
+@shape_rule("is_same_size")
+def is_same_size(input: TensorLike, other: TensorLike) -> Any:
+    """Whether two shapes are equal: a condition where sizes are symbolic."""
+    if input.ndim != other.ndim:
+        return False
+    return all_of(*(a == b for a, b in zip(input.shape, other.shape, strict=True) if a is not b))
