@@ -34,6 +34,9 @@ _FLOATING = """
     arcsin arccos arctan arcsinh arccosh arctanh sigmoid logit erf erfc erfinv reciprocal lgamma digamma sinc i0
     mvlgamma deg2rad rad2deg
 """
+_SPECIAL = """
+    expit erf erfc erfcx erfinv sinc log1p expm1 exp2 ndtr ndtri log_ndtr logit digamma psi gammaln entr i0 i0e i1 i1e
+"""
 _BOOLEAN = "isnan isinf isfinite isposinf isneginf isreal signbit logical_not"
 _FILLING = """
     fill zero normal uniform random exponential cauchy log_normal geometric requires_grad share_memory abs absolute
@@ -52,7 +55,7 @@ def in_place(input: TensorLike, *args: Any, **kwargs: Any) -> TensorLike:
     return input
 
 
-@shape_rule(*_known(_FLOATING), "special.expit", "special.erf", "special.sinc", "special.log1p", "special.expm1")
+@shape_rule(*_known(_FLOATING), *(f"special.{name}" for name in _SPECIAL.split() if hasattr(torch.special, name)))
 def real_function(input: TensorLike, *args: Any, **kwargs: Any) -> Spec:
     """exp, sqrt, sigmoid ...: integers become floating point."""
     dtype = input.dtype
@@ -179,9 +182,7 @@ def softmax(
 
 
 @shape_rule("gumbel_softmax")
-def gumbel_softmax(
-    logits: TensorLike, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
-) -> Spec:
+def gumbel_softmax(logits: TensorLike, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Spec:
     """Samples with the shape of the logits."""
     axis_index(dim, logits.ndim)
     return Spec(logits.shape)
@@ -266,12 +267,47 @@ def float_power(input: Any, exponent: Any) -> Spec:
     return Spec(_shape_of(input, exponent), torch.complex128 if is_complex else torch.float64)
 
 
-@shape_rule(*_known(_COMPARISON), "isclose", *_dunders("eq ne lt le gt ge"))
+@shape_rule(*_known(_COMPARISON), "isclose", *_dunders("lt le gt ge"))
 def comparison(input: Any, other: Any, *args: Any, **options: Any) -> Spec:
     """Comparisons broadcast and give truth values."""
     if options:
         refuse_out(options)
     return Spec(_shape_of(input, other), torch.bool)
+
+
+@shape_rule(*_dunders("eq ne"))
+def equality(input: TensorLike, other: Any) -> Any:
+    """``==`` and ``!=``, which anything may be compared with (``x == "replicate"``)."""
+    if is_tensor(other) or isinstance(other, (int, float, complex)):
+        return comparison(input, other)
+    return NotImplemented
+
+
+@shape_rule("isin")
+def isin(elements: Any, test_elements: Any, **options: Any) -> Spec:
+    """Whether each element is among others."""
+    return Spec(elements.shape if is_tensor(elements) else (), torch.bool)
+
+
+@shape_rule(torch.polygamma)
+def polygamma(n: int, input: TensorLike) -> Spec:
+    """The derivatives of digamma."""
+    return real_function(input)
+
+
+@shape_rule("_weight_norm")
+def weight_norm(v: TensorLike, g: TensorLike, dim: int = 0) -> Spec:
+    """A direction scaled to given lengths."""
+    return Spec(broadcast(v.shape, g.shape))
+
+
+@shape_rule("renorm")
+def renorm(input: TensorLike, p: Any, dim: int, maxnorm: Any) -> Spec:
+    """Slices scaled down to a greatest norm."""
+    if input.ndim < 2:
+        fail("renorm needs at least 2 dimensions, and got {}", input.ndim)
+    axis_index(dim, input.ndim)
+    return Spec(input.shape)
 
 
 @shape_rule(

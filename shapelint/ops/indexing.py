@@ -447,9 +447,7 @@ def select_scatter(input: TensorLike, src: TensorLike, dim: int, index: Size) ->
 
 @shape_rule("topk")
 @numpy_names
-def topk(
-    input: TensorLike, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True, **options: Any
-) -> Any:
+def topk(input: TensorLike, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True, **options: Any) -> Any:
     """The ``k`` largest along a dimension, which must have as many."""
     if options:
         refuse_out(options)

@@ -200,6 +200,21 @@ def addr(input: TensorLike, vec1: TensorLike, vec2: TensorLike, **options: Any) 
     return Spec(shape)
 
 
+@shape_rule("addmm_", "baddbmm_", "addmv_", "addr_")
+def added_in_place(input: TensorLike, first: TensorLike, second: TensorLike, **options: Any) -> TensorLike:
+    """The in-place forms, whose result has the shape of the tensor that is added to."""
+    lead, last = first.shape, second.shape
+    if input.ndim == 3:
+        shape = _bmm_shape(first, second)
+    elif first.ndim == 1:
+        shape = (lead[0], last[0])
+    else:
+        shape = _matmul_shape(lead, last)
+    for axis, (size, given) in enumerate(zip(shape, input.shape, strict=True)):
+        agree(given, size, "the product has size {} in dimension {}, and the tensor {}", size, axis, given)
+    return input
+
+
 @shape_rule("chain_matmul")
 def chain_matmul(*matrices: TensorLike) -> Spec:
     """Several matrices in a row."""

@@ -21,7 +21,7 @@ from shapelint.ops.dimensions import (
 )
 from shapelint.ops.elementwise import arithmetic
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import require, smax
+from shapelint.sizes import Size, require, smax
 
 
 def reduced(shape: Shape, dim: Any, keepdim: Any = False) -> Shape:
@@ -283,6 +283,25 @@ def diff(input: TensorLike, n: int = 1, dim: int = -1, prepend: Any = None, appe
     return Spec(tuple(sizes))
 
 
+@shape_rule("histc")
+def histc(input: TensorLike, bins: Size = 100, min: Any = 0, max: Any = 0) -> Spec:
+    """How many elements fall into each bin."""
+    require(bins >= 1, "histc needs at least one bin, and got {}", bins)
+    return Spec((bins,))
+
+
+@shape_rule("multinomial")
+def multinomial(input: TensorLike, num_samples: Size, replacement: bool = False, **options: Any) -> Spec:
+    """So many draws from each row of probabilities."""
+    if input.ndim not in (1, 2):
+        fail("multinomial takes a vector or rows of probabilities, and got {} dimensions", input.ndim)
+    require(num_samples >= 1, "multinomial cannot draw {} samples", num_samples)
+    if not replacement:
+        have = input.shape[-1]
+        require(num_samples <= have, "multinomial cannot draw {} of {} without replacement", num_samples, have)
+    return Spec((*input.shape[:-1], num_samples), torch.int64)
+
+
 # -- distances -----------------------------------------------------------------------------------------------
 
 
@@ -344,9 +363,7 @@ def elementwise_loss(input: TensorLike, target: TensorLike, *args: Any, **option
 
 
 @shape_rule("binary_cross_entropy", "binary_cross_entropy_with_logits")
-def binary_cross_entropy(
-    input: TensorLike, target: TensorLike, weight: Any = None, *args: Any, **options: Any
-) -> Spec:
+def binary_cross_entropy(input: TensorLike, target: TensorLike, weight: Any = None, *args: Any, **options: Any) -> Spec:
     """Losses of probabilities; input and target must have the same shape."""
     _require_same(input.shape, target.shape, "binary cross entropy")
     shape = input.shape

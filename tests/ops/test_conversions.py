@@ -10,8 +10,10 @@ import torch
 from shapelint.ops.conversions import as_type, is_same_size
 from tests.ops.against_torch import Symbolic, check, shaped
 
+NAMES = ["float", "double", "half", "bfloat16", "int", "long", "short", "char", "byte", "bool", "cfloat"]
 
-@pytest.mark.parametrize("name", ["float", "double", "half", "bfloat16", "int", "long", "short", "char", "byte", "bool", "cfloat"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_named_conversions(name: str) -> None:
     check(getattr(torch.Tensor, name), shaped("H", 2), sizes={"H": range(3)})
 
@@ -21,9 +23,11 @@ def test_named_conversions(name: str) -> None:
     [
         (torch.Tensor.to, (torch.float64,)), (torch.Tensor.to, ("cpu",)), (torch.Tensor.to, ("cpu", torch.int64)),
         (torch.Tensor.to, (shaped(1, dtype=torch.int64),)), (torch.Tensor.type_as, (shaped(1, dtype=torch.int64),)),
-        (torch.Tensor.type, (torch.float64,)), (torch.Tensor.type, ("torch.LongTensor",)), (torch.Tensor.type, (torch.IntTensor,)),
+        (torch.Tensor.type, (torch.float64,)), (torch.Tensor.type, ("torch.LongTensor",)),
+        (torch.Tensor.type, (torch.IntTensor,)),
         (torch.Tensor.type, ()), (torch.is_floating_point, ()), (torch.is_complex, ()), (torch.Tensor.element_size, ()),
-        (torch.Tensor.is_signed, ()), (torch.Tensor.is_same_size, (shaped("H", 2),)), (torch.Tensor.is_same_size, (shaped(2),)),
+        (torch.Tensor.is_signed, ()), (torch.Tensor.is_same_size, (shaped("H", 2),)),
+        (torch.Tensor.is_same_size, (shaped(2),)),
     ],
     ids=str,
 )  # fmt: skip

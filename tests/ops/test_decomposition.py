@@ -13,6 +13,7 @@ from tests.ops.against_torch import check, shaped
 SIZES = {"H": range(1, 5), "W": range(1, 5)}
 L = torch.linalg
 
+
 @pytest.mark.parametrize(
     "function",
     [

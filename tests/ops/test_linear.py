@@ -29,12 +29,17 @@ def test_the_message_of_linear_names_in_features() -> None:
         linear_module(nn.Linear(256, 10), Symbolic((1, 400), torch.float32))
 
 
+PRODUCTS = (
+    *(torch.matmul, torch.Tensor.__matmul__, torch.mm, torch.bmm, torch.mv, torch.dot, torch.outer, torch.kron),
+    torch.inner,
+)
+
+
 @pytest.mark.parametrize("a", [("W",), ("H", "W"), (2, "H", "W"), ("H", 1, 3, "W"), (), (3, "H")], ids=str)
 @pytest.mark.parametrize("b", [("W",), ("W", 5), (2, "W", 5), ("H", "W", 5), (1, 4, "W", "H"), (), ("H", "W")], ids=str)
 def test_products(a: tuple[Any, ...], b: tuple[Any, ...]) -> None:
-    for function in (torch.matmul, torch.Tensor.__matmul__, torch.mm, torch.bmm, torch.mv, torch.dot, torch.outer, torch.kron):
+    for function in PRODUCTS:
         check(function, shaped(*a), shaped(*b), sizes=SIZES)
-    check(torch.inner, shaped(*a), shaped(*b), sizes=SIZES)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,9 @@ def test_products(a: tuple[Any, ...], b: tuple[Any, ...]) -> None:
         (torch.addmm, [("H",), (2, 3), (3, "W")]), (torch.addmm, [("H", 1), (2, 3), ("H", "W")]),
         (torch.baddbmm, [("H", 1, 1), (2, 3, 4), (2, 4, "W")]), (torch.addbmm, [("H", 1), (2, 3, 4), (2, 4, "W")]),
         (torch.addmv, [("H",), ("W", 3), (3,)]), (torch.addr, [("H", 1), ("W",), (3,)]), (torch.linalg.multi_dot, None),
+        (torch.Tensor.addmm_, [("H", 2), (2, 3), (3, "W")]), (torch.Tensor.addmv_, [("H",), ("W", 3), (3,)]),
+        (torch.Tensor.baddbmm_, [("H", 3, "W"), (2, 3, 4), (2, 4, "W")]),
+        (torch.Tensor.addr_, [("H", 1), ("W",), (3,)]),
     ],
     ids=str,
 )  # fmt: skip
@@ -53,7 +61,9 @@ def test_products_that_add(function: Any, shapes: list[tuple[Any, ...]] | None) 
         check(function, *(shaped(*shape) for shape in shapes), sizes=SIZES)
 
 
-@pytest.mark.parametrize("dims", [0, 1, 2, 3, ([1], [0]), ([0, 1], [1, 0]), ([-1], [0]), ([0], [0, 1]), ([4], [0])], ids=str)
+@pytest.mark.parametrize(
+    "dims", [0, 1, 2, 3, ([1], [0]), ([0, 1], [1, 0]), ([-1], [0]), ([0], [0, 1]), ([4], [0])], ids=str
+)
 def test_tensordot(dims: Any) -> None:
     check(torch.tensordot, shaped("H", "W"), shaped("W", 3), dims, sizes=SIZES)
     check(torch.tensordot, shaped(2, "H", "W"), shaped("H", "W"), dims=dims, sizes=SIZES)
@@ -65,12 +75,16 @@ def test_tensordot(dims: Any) -> None:
         ("ij,jk->ik", [("H", "W"), ("W", 3)]), ("ij,jk->ik", [("H", "W"), (2, 3)]), ("ij,jk", [("H", "W"), ("W", 3)]),
         ("bhid,bhjd->bhij", [(2, 4, "H", 8), (2, 4, "W", 8)]), ("bij,bjk->bki", [("H", 2, "W"), ("W", "W", 5)]),
         ("...ij,...jk->...ik", [(2, "H", "W"), ("W", 3)]), ("...ij,...jk->...ik", [(2, 1, "H", 3), ("W", 3, 3)]),
-        ("i...,i...->...", [("H", "W", 2), ("H", 2)]), ("ii->i", [("H", "W")]), ("ii", [("H", "H")]), ("ij->", [("H", "W")]),
+        ("i...,i...->...", [("H", "W", 2), ("H", 2)]), ("ii->i", [("H", "W")]), ("ii", [("H", "H")]),
+        ("ij->", [("H", "W")]),
         ("ij->ji", [("H", "W")]), ("ij", [("H", "W")]), ("ji", [("H", "W")]), ("i,j->ij", [("H",), ("W",)]),
-        ("i,i->i", [("H",), ("W",)]), ("ij->ik", [("H", "W")]), ("ij->iij", [("H", "W")]), ("ijk,kl", [("H", "W"), ("W", 2)]),
+        ("i,i->i", [("H",), ("W",)]), ("ij->ik", [("H", "W")]), ("ij->iij", [("H", "W")]),
+        ("ijk,kl", [("H", "W"), ("W", 2)]),
         ("ij,jk->ik", [("H", "W")]), ("...d->d...", [("H", "W", 3)]), ("b...,b->...", [("H", 3, 2), ("W",)]),
-        ("...->...", [("H", "W")]), ("...i->...", [("H", "W")]), ("ij...->...", [("H", "W", 4)]), ("Ab,bA->A", [("H", "W"), ("W", "H")]),
-        ("bchw,bkhw->bck", [(1, 3, "H", "W"), (1, 5, "H", 4)]), ("...i,...i", [("H", 3), ("H", 3)]), ("i1->i", [("H", 1)]),
+        ("...->...", [("H", "W")]), ("...i->...", [("H", "W")]), ("ij...->...", [("H", "W", 4)]),
+        ("Ab,bA->A", [("H", "W"), ("W", "H")]),
+        ("bchw,bkhw->bck", [(1, 3, "H", "W"), (1, 5, "H", 4)]), ("...i,...i", [("H", 3), ("H", 3)]),
+        ("i1->i", [("H", 1)]),
     ],
     ids=str,
 )  # fmt: skip

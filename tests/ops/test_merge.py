@@ -71,7 +71,9 @@ def test_chunk_of_a_size_that_leaves_no_doubt(least: int, chunks: int) -> None:
     check(torch.chunk, shaped("H", f"{chunks}*H"), chunks, -1, sizes={"H": range(1, 9)})
 
 
-@pytest.mark.parametrize("sizes", [1, 2, 5, 7, 0, [2, 3], [5], [1, 1, 3], [2, 2], [-1, 6], ["H", "5 - H"], ["H", 2]], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [1, 2, 5, 7, 0, [2, 3], [5], [1, 1, 3], [2, 2], [-1, 6], ["H", "5 - H"], ["H", 2]], ids=str
+)
 def test_split(sizes: Any) -> None:
     check(torch.split, shaped("H", 5), sizes, 1, sizes={"H": range(7)})
     check(torch.Tensor.split, shaped(5, "H"), sizes, sizes={"H": range(7)})

@@ -82,7 +82,8 @@ def test_flatten(arguments: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "sizes"), [(1, (2, -1)), (1, (3, 2)), (-1, ("H", 1)), (0, ("H", 1)), (1, (-1,)), (2, (1,)), (1, ()), (1, [2, 3])],
+    ("at", "sizes"),
+    [(1, (2, -1)), (1, (3, 2)), (-1, ("H", 1)), (0, ("H", 1)), (1, (-1,)), (2, (1,)), (1, ()), (1, [2, 3])],
     ids=str,
 )  # fmt: skip
 def test_unflatten(at: int, sizes: Any) -> None:
@@ -99,21 +100,27 @@ EXACT = {"H": range(1, 4), "W": range(1, 4)}
     ("function", "arguments"),
     [
         (torch.permute, ((3, 0, -2, 1),)), (torch.Tensor.permute, (3, 0, 2, 1)), (torch.permute, ((0, 1),)),
-        (torch.permute, ((0, 0, 1, 2),)), (torch.transpose, (1, 2)), (torch.transpose, (-1, 0)), (torch.transpose, (0, 4)),
-        (torch.swapaxes, (1, 2)), (torch.movedim, (1, -1)), (torch.movedim, ((0, 1), (2, 3))), (torch.movedim, ((0,), (1, 2))),
-        (torch.movedim, ((0, 0), (1, 2))), (torch.moveaxis, ((0, 2), (-1, 0))), (torch.squeeze, ()), (torch.squeeze, (3,)),
+        (torch.permute, ((0, 0, 1, 2),)), (torch.transpose, (1, 2)), (torch.transpose, (-1, 0)),
+        (torch.transpose, (0, 4)),
+        (torch.swapaxes, (1, 2)), (torch.movedim, (1, -1)), (torch.movedim, ((0, 1), (2, 3))),
+        (torch.movedim, ((0,), (1, 2))),
+        (torch.movedim, ((0, 0), (1, 2))), (torch.moveaxis, ((0, 2), (-1, 0))), (torch.squeeze, ()),
+        (torch.squeeze, (3,)),
         (torch.squeeze, (1,)), (torch.squeeze, ((1, 3),)), (torch.squeeze, (4,)), (torch.unsqueeze, (0,)),
         (torch.unsqueeze, (-1,)), (torch.unsqueeze, (4,)), (torch.unsqueeze, (5,)), (torch.Tensor.adjoint, ()),
         (torch.Tensor.repeat, (2, 1, 1, 3)), (torch.Tensor.repeat, (2, 2, 1, 1, 3)), (torch.Tensor.repeat, (2, 1)),
         (torch.Tensor.repeat, ("H", 1, 0, "W")), (torch.tile, ((2, 3),)), (torch.tile, ((2, 1, 1, 1, 3),)),
         (torch.Tensor.repeat, (-1, 1, 1, 3)), (torch.repeat_interleave, (2, 0)), (torch.repeat_interleave, (3,)),
-        (torch.repeat_interleave, ("H", -1)), (torch.repeat_interleave, (-1, 0)), (torch.roll, (1, 0)), (torch.roll, (1,)),
+        (torch.repeat_interleave, ("H", -1)), (torch.repeat_interleave, (-1, 0)), (torch.roll, (1, 0)),
+        (torch.roll, (1,)),
         (torch.roll, ((1, 2), (0, 2))), (torch.roll, ((1, 2), 0)), (torch.roll, (1, 5)), (torch.flip, ((0, -1),)),
         (torch.flip, ((0, 0),)), (torch.flip, ((5,),)), (torch.rot90, (1, (0, 2))), (torch.rot90, (2, (0, 2))),
         (torch.rot90, ()), (torch.rot90, (1, (0, 0))), (torch.fliplr, ()), (torch.flipud, ()), (torch.ravel, ()),
-        (torch.Tensor.expand, (-1, -1, -1, 5)), (torch.Tensor.expand, ("H", 3, "W", "W")), (torch.Tensor.expand, (2, -1, 3, -1, 5)),
+        (torch.Tensor.expand, (-1, -1, -1, 5)), (torch.Tensor.expand, ("H", 3, "W", "W")),
+        (torch.Tensor.expand, (2, -1, 3, -1, 5)),
         (torch.Tensor.expand, (-1, -1, -1, -1, 5)), (torch.Tensor.expand, (2, 3)), (torch.Tensor.expand, (3, 3, 3, 3)),
-        (torch.broadcast_to, ((2, "H", 3, "W", 4),)), (torch.Tensor.expand, (-1, -1, -1, 0)), (torch.Tensor.expand, (4, 4, -1, -2)),
+        (torch.broadcast_to, ((2, "H", 3, "W", 4),)), (torch.Tensor.expand, (-1, -1, -1, 0)),
+        (torch.Tensor.expand, (4, 4, -1, -2)),
     ],
     ids=str,
 )  # fmt: skip
