@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from shapelint.ops.dimensions import Shape
 from shapelint.sizes import Size, any_of, implied, product, require
 
@@ -25,6 +27,12 @@ def per_axis(value: Any, axes: int, what: str = "parameter") -> tuple[Any, ...]:
         return tuple(value)
     require(len(value) == 1, "{} has {} values, but there are {} axes", what, len(value), axes)
     return (value[0],) * axes
+
+
+def parameter_shape(parameter: Any) -> Shape:
+    """A module parameter's shape, read past the tracer: it sees every other access to a tensor, at a price."""
+    with torch._C.DisableTorchFunction():
+        return tuple(parameter.shape)
 
 
 def axis_names(axes: int) -> tuple[str, ...]:

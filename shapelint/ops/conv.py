@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import PerAxis, per_axis, require_nonzero_unless_no_batch, split_shape
+from shapelint.ops.axes import PerAxis, parameter_shape, per_axis, require_nonzero_unless_no_batch, split_shape
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
@@ -167,10 +167,11 @@ def _require_channels(channels: Size, expected: Size) -> None:
 
 def _require_bias(bias: TensorLike | None, channels: Size) -> None:
     if bias is not None:
+        shape = parameter_shape(bias)
         require(
-            len(bias.shape) == 1 and bias.shape[0] == channels,
+            len(shape) == 1 and shape[0] == channels,
             "the bias has shape {}, the result has {} channels",
-            tuple(bias.shape),
+            shape,
             channels,
         )
 
@@ -185,7 +186,7 @@ def _conv_rule(axes: int) -> Callable[..., Spec]:
         dilation: PerAxis = 1,
         groups: Size = 1,
     ) -> Spec:
-        kernel = tuple(weight.shape)
+        kernel = parameter_shape(weight)
         require(len(kernel) == axes + 2, "the weight of a {}-d convolution has {} dimensions", axes, len(kernel))
         _require_bias(bias, kernel[0])
         return Spec(convolve(input.shape, kernel, stride, padding, dilation, groups))
@@ -204,7 +205,7 @@ def _conv_transpose_rule(axes: int) -> Callable[..., Spec]:
         groups: Size = 1,
         dilation: PerAxis = 1,
     ) -> Spec:
-        kernel = tuple(weight.shape)
+        kernel = parameter_shape(weight)
         require(len(kernel) == axes + 2, "the weight of a {}-d convolution has {} dimensions", axes, len(kernel))
         _require_bias(bias, kernel[1] * groups)
         return Spec(convolve_transposed(input.shape, kernel, stride, padding, output_padding, groups, dilation))
@@ -277,7 +278,7 @@ def conv_transpose_module(module: Any, input: TensorLike, output_size: Sequence[
 def _weight_shape(module: Any, shape: Shape, transposed: bool) -> Shape:
     weight = module.weight
     if not torch.nn.parameter.is_lazy(weight):
-        return tuple(weight.shape)
+        return parameter_shape(weight)
     kernel = module.kernel_size
     _, channels, _ = split_shape(shape, len(kernel), type(module).__name__)
     groups, out_channels = module.groups, module.out_channels

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import require_several
+from shapelint.ops.axes import parameter_shape, require_several
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, divide, divides, require
@@ -76,7 +76,7 @@ def _require_channels(channels: Size, expected: Size) -> None:
 
 
 def _lengths(*parameters: TensorLike | None) -> list[Size]:
-    return [parameter.shape[0] for parameter in parameters if parameter is not None and _is_ready(parameter)]
+    return [parameter_shape(parameter)[0] for parameter in parameters if parameter is not None and _is_ready(parameter)]
 
 
 def _is_ready(parameter: Any) -> bool:

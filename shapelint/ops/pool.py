@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,24 @@ from torch import nn
 from shapelint.ops.axes import PerAxis, per_axis, require_nonzero, split_shape
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
-from shapelint.sizes import Size, all_of, require, scaled_floor, smin
+from shapelint.sizes import Size, all_of, implied, product, require, scaled_floor, smin
 
 SpecOrPair = Spec | tuple[Spec, Spec]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlaneIndices:
+    """What is known of the indices that max pooling returns: they count the elements of a plane row by row.
+
+    Attributes:
+        plane: the spatial sizes of what was pooled.
+        reach: the last row, column, ... that any window sees.
+        tiled: whether the windows lie side by side.
+    """
+
+    plane: Shape
+    reach: Shape
+    tiled: bool
 
 
 def pooled_shape(
@@ -29,14 +45,17 @@ def pooled_shape(
     batch, channels, spatial = split_shape(shape, axes, f"{axes}-d pooling")
     require_nonzero((channels,), "pooling")
     kernels = per_axis(kernel_size, axes, "kernel_size")
-    no_stride = stride is None or stride == [] or stride == ()
-    strides = kernels if no_stride else per_axis(stride, axes, "stride")
+    strides = kernels if _is_missing(stride) else per_axis(stride, axes, "stride")
     paddings = per_axis(padding, axes, "padding")
     dilations = per_axis(dilation, axes, "dilation")
     widths = tuple(
         _pooled_width(*axis, ceil_mode) for axis in zip(spatial, kernels, strides, paddings, dilations, strict=True)
     )
     return (*batch, channels, *widths)
+
+
+def _is_missing(stride: PerAxis | None) -> bool:
+    return stride is None or (isinstance(stride, (tuple, list)) and not stride)
 
 
 def _pooled_width(width: Size, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Size:
@@ -100,7 +119,7 @@ def fractional_shape(shape: Shape, axes: int, kernel_size: PerAxis, output_size:
 
 def unpooled_shape(
     shape: Shape,
-    indices: Shape,
+    indices: TensorLike,
     axes: int,
     kernel_size: PerAxis,
     stride: PerAxis | None,
@@ -110,11 +129,12 @@ def unpooled_shape(
     """The shape that max unpooling returns."""
     batch, channels, spatial = split_shape(shape, axes, f"{axes}-d unpooling")
     require_nonzero((channels, *spatial), "unpooling")
-    require(len(indices) == len(shape), "the indices have {} dimensions, the input {}", len(indices), len(shape))
+    counts = indices.shape
+    require(len(counts) == len(shape), "the indices have {} dimensions, the input {}", len(counts), len(shape))
     require(
-        all_of(*(index == size for index, size in zip(indices, shape, strict=True))),
+        all_of(*(count == size for count, size in zip(counts, shape, strict=True))),
         "the indices have shape {}, the input {}",
-        indices,
+        counts,
         shape,
     )
     kernels = per_axis(kernel_size, axes, "kernel_size")
@@ -137,15 +157,63 @@ def unpooled_shape(
             require(size < usual + step, reason, size, usual - step, usual + step)
     for size in wanted:
         require(size >= 0, "unpooling cannot return the size {}", size)
+    known = getattr(indices, "value", None)
+    if isinstance(known, PlaneIndices):
+        _require_indices_inside(known, wanted)
     return (*batch, channels, *wanted)
 
 
-def _with_indices(shape: Shape) -> tuple[Spec, Spec]:
-    return Spec(shape), Spec(shape, torch.int64)
-
-
 def _result(shape: Shape, return_indices: bool) -> SpecOrPair:
-    return _with_indices(shape) if return_indices else Spec(shape)
+    return (Spec(shape), Spec(shape, torch.int64)) if return_indices else Spec(shape)
+
+
+def max_pooled(
+    shape: Shape,
+    axes: int,
+    window: tuple[PerAxis, PerAxis | None, PerAxis, PerAxis],
+    ceil_mode: bool,
+    return_indices: bool,
+) -> SpecOrPair:
+    """What max pooling with a (kernel_size, stride, padding, dilation) returns."""
+    pooled = pooled_shape(shape, axes, *window, ceil_mode)
+    if not return_indices:
+        return Spec(pooled)
+    kernel, stride, padding, dilation = window
+    kernels = per_axis(kernel, axes)
+    strides = kernels if _is_missing(stride) else per_axis(stride, axes)
+    paddings, dilations = per_axis(padding, axes), per_axis(dilation, axes)
+    plane = tuple(shape[-axes:])
+    reach = tuple(
+        smin(width - 1, (count - 1) * step - pad + spread * (size - 1))
+        for width, count, size, step, pad, spread in zip(
+            plane, pooled[-axes:], kernels, strides, paddings, dilations, strict=True
+        )
+    )
+    tiled = kernels == strides and not any(paddings) and all(spread == 1 for spread in dilations) and not ceil_mode
+    return Spec(pooled), Spec(pooled, torch.int64, PlaneIndices(plane, reach, tiled))
+
+
+def _require_indices_inside(known: PlaneIndices, wanted: Shape) -> None:
+    """Refuse sizes where an index may lie outside of the result: torch raises, whenever one does."""
+    plane, reach = known.plane, known.reach
+    if len(plane) != len(wanted):
+        return
+    # rows as long as those that were pooled keep every index in its row
+    rows_fit = [size >= width for size, width in zip(wanted[1:], plane[1:], strict=True)]
+    inside = all_of(wanted[0] > reach[0], *rows_fit)
+    if implied(inside):
+        return
+    if not known.tiled:
+        last: Size = 0
+        for width, index in zip(plane, reach, strict=True):
+            last = last * width + index
+        inside = last < product(wanted)
+    require(
+        inside,
+        "unpooling to {} with indices into {}: an index may lie outside, which raises; pass output_size",
+        wanted,
+        plane,
+    )
 
 
 def _max_rule(axes: int, always_indices: bool) -> Callable[..., SpecOrPair]:
@@ -158,8 +226,8 @@ def _max_rule(axes: int, always_indices: bool) -> Callable[..., SpecOrPair]:
         ceil_mode: bool = False,
         return_indices: bool = False,
     ) -> SpecOrPair:
-        shape = pooled_shape(input.shape, axes, kernel_size, stride, padding, dilation, ceil_mode)
-        return _result(shape, return_indices or always_indices)
+        window = (kernel_size, stride, padding, dilation)
+        return max_pooled(input.shape, axes, window, ceil_mode, return_indices or always_indices)
 
     return rule
 
@@ -244,7 +312,7 @@ def _unpool_rule(axes: int) -> Callable[..., Spec]:
         padding: PerAxis = 0,
         output_size: Sequence[Size] | None = None,
     ) -> Spec:
-        return Spec(unpooled_shape(input.shape, indices.shape, axes, kernel_size, stride, padding, output_size))
+        return Spec(unpooled_shape(input.shape, indices, axes, kernel_size, stride, padding, output_size))
 
     return rule
 
@@ -267,11 +335,8 @@ shape_rule(torch.adaptive_max_pool1d)(_adaptive_max_rule(1, always_indices=True)
 
 @shape_rule(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 def max_pool_module(module: Any, input: TensorLike) -> SpecOrPair:
-    axes = _AXES[type(module)]
-    shape = pooled_shape(
-        input.shape, axes, module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode
-    )
-    return _result(shape, module.return_indices)
+    window = (module.kernel_size, module.stride, module.padding, module.dilation)
+    return max_pooled(input.shape, _AXES[type(module)], window, module.ceil_mode, module.return_indices)
 
 
 @shape_rule(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
@@ -316,7 +381,7 @@ def max_unpool_module(
     return Spec(
         unpooled_shape(
             input.shape,
-            indices.shape,
+            indices,
             _AXES[type(module)],
             module.kernel_size,
             module.stride,

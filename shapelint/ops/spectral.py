@@ -12,7 +12,7 @@ from shapelint.ops.broadcasting import complex_of, floating, real_of
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
-from shapelint.sizes import Size, all_of, any_of, require, smin
+from shapelint.sizes import Size, any_of, require, smin
 
 
 def _is_complex(tensor: TensorLike | None) -> bool:
@@ -116,17 +116,20 @@ def _overlapped(n_fft: int, hop: int, window_length: int, frames: Size, center: 
     """How many samples overlapping windows give back; each of them must lie in some window."""
     available = n_fft + hop * (frames - 1)
     start = n_fft // 2 if center else 0
-    end = available - start if length is None else start + length
-    first = (n_fft - window_length) // 2
-    last: Size = smin(end, available)
-    require(last > start, "istft: {} frames give a signal of {} samples", frames, end - start)
-    require(
-        all_of(start >= first, last <= available - (n_fft - window_length - first)),
-        "istft: windows of {} in frames of {} leave samples out that the result needs",
-        window_length,
-        n_fft,
-    )
-    return end - start
+    before = (n_fft - window_length) // 2
+    after = n_fft - window_length - before
+    reason = "istft: windows of {} in frames of {} leave samples out that the result needs"
+    require(before <= start, reason, window_length, n_fft)
+    if length is None:
+        require(after <= start, reason, window_length, n_fft)
+        # two frames are enough; one leaves a centred signal what an odd n_fft is more than twice its half
+        if n_fft - 2 * start < 1:
+            require(frames >= 2, "istft: {} frame(s) of {} give a signal of no samples", frames, n_fft)
+        return available - 2 * start
+    covered: Size = smin(start + length, available)
+    require(length >= 1, "istft cannot return a signal of {} samples", length)
+    require(covered <= available - after, reason, window_length, n_fft)
+    return length
 
 
 def _transformed_axes(shape: Shape, s: Any, dim: Any) -> tuple[tuple[int, ...], tuple[Size | None, ...]]:

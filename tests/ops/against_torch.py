@@ -44,6 +44,7 @@ class Symbolic:
         self.shape = tuple(shape)
         self.dtype = dtype
         self.ndim = len(self.shape)
+        self.value: Any = None
 
     @property
     def __class__(self) -> type:  # isinstance(symbolic, torch.Tensor) holds, as it does for a traced tensor

@@ -11,7 +11,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from shapelint.ops import pool
-from tests.ops.against_torch import check, shaped
+from shapelint.ops.registry import module_rule
+from shapelint.sizes import Domain, Path, SizeError, following
+from shapelint.sizes.dim import dim
+from tests.ops.against_torch import Symbolic, check, shaped
 
 assert pool.__name__  # importing it registers the rules
 
@@ -129,3 +132,55 @@ def test_unpooling(kernel: int, stride: int | None, padding: int) -> None:
 def test_unpooling_with_indices_of_another_shape() -> None:
     indices = shaped(1, 2, 3, "W", dtype=torch.int64)
     check(F.max_unpool2d, shaped(1, 2, "H", 3), indices, 2, sizes={"H": range(5), "W": range(5)})
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "ceil_mode"),
+    [
+        (2, None, 0, False),
+        (3, None, 0, False),
+        (2, None, 0, True),
+        (3, 2, 1, False),
+        (2, 3, 0, False),
+        (3, 2, 0, False),
+    ],
+)
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_unpooling_what_was_pooled(axes: int, kernel: int, stride: int | None, padding: int, ceil_mode: bool) -> None:
+    """Torch raises as soon as one index lies outside, which in this many random planes one does if it can."""
+    down = getattr(nn, f"MaxPool{axes}d")(kernel, stride, padding, return_indices=True, ceil_mode=ceil_mode)
+    up = getattr(nn, f"MaxUnpool{axes}d")(kernel, stride, padding)
+    pool_rule, unpool_rule = module_rule(down), module_rule(up)
+    assert pool_rule is not None
+    assert unpool_rule is not None
+    generator = torch.Generator().manual_seed(0)
+    for spatial in itertools.product(range(kernel, kernel + 5 - axes), repeat=axes):
+        x = torch.rand(8, 64, *spatial, generator=generator)
+        pooled, indices = pool_rule(down, Symbolic(x.shape, x.dtype))
+        given = Symbolic(indices.shape, torch.int64)
+        given.value = indices.value
+        for wanted in (None, spatial):
+            try:
+                expected: Any = tuple(up(*down(x), output_size=wanted).shape)
+            except (RuntimeError, ValueError):
+                expected = None
+            try:
+                actual = unpool_rule(up, Symbolic(pooled.shape, x.dtype), given, wanted).shape
+            except SizeError:
+                actual = None
+            assert actual == expected, (spatial, wanted)
+
+
+def test_unpooling_what_was_pooled_at_all_sizes_at_once() -> None:
+    down, up = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+    pool_rule, unpool_rule = module_rule(down), module_rule(up)
+    assert pool_rule is not None
+    assert unpool_rule is not None
+    path = Path(Domain.positive(["H", "W"]))
+    with following(path):
+        pooled, indices = pool_rule(down, Symbolic((1, 8, dim("H"), dim("W")), torch.float32))
+        given = Symbolic(indices.shape, torch.int64)
+        given.value = indices.value
+        unpool_rule(up, Symbolic(pooled.shape, torch.float32), given)
+    for height, width in itertools.product(range(1, 9), repeat=2):
+        assert path.domain.contains({"H": height, "W": width}) == (height >= 2 and width >= 2 and width % 2 == 0)
