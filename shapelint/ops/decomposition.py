@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from shapelint.ops.broadcasting import broadcast, real_of
 from shapelint.ops.dimensions import Shape, agree, fail, named
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
@@ -44,7 +42,7 @@ def determinant(A: TensorLike, **options: Any) -> Spec:  # noqa: N803
 def sign_and_logarithm(A: TensorLike, **options: Any) -> Any:  # noqa: N803
     """The sign and the logarithm of each determinant."""
     batch, _ = _square(A.shape, "slogdet")
-    return named(torch.return_types.slogdet, Spec(batch), Spec(batch, real_of(A.dtype)))
+    return named("sign logabsdet", Spec(batch), Spec(batch, real_of(A.dtype)))
 
 
 @shape_rule("linalg.pinv", "pinverse")
@@ -64,7 +62,7 @@ def _matrices(tensor: TensorLike) -> Shape:
 def eigenvectors(A: TensorLike, UPLO: str = "L", **options: Any) -> Any:  # noqa: N803
     """Eigenvalues and eigenvectors of symmetric matrices."""
     batch, side = _square(A.shape, "eigh")
-    return named(torch.return_types.linalg_eigh, Spec((*batch, side), real_of(A.dtype)), Spec(A.shape))
+    return named("eigenvalues eigenvectors", Spec((*batch, side), real_of(A.dtype)), Spec(A.shape))
 
 
 @shape_rule("linalg.eigvalsh")
@@ -81,7 +79,7 @@ def singular_vectors(A: TensorLike, full_matrices: bool = True, **options: Any) 
     least = smin(rows, columns)
     left, right = (rows, columns) if full_matrices else (least, least)
     values = Spec((*batch, least), real_of(A.dtype))
-    return named(torch.return_types.linalg_svd, Spec((*batch, rows, left)), values, Spec((*batch, right, columns)))
+    return named("U S Vh", Spec((*batch, rows, left)), values, Spec((*batch, right, columns)))
 
 
 @shape_rule("svd")
@@ -91,7 +89,7 @@ def old_singular_vectors(input: TensorLike, some: bool = True, compute_uv: bool 
     least = smin(rows, columns)
     left, right = (least, least) if some else (rows, columns)
     values = Spec((*batch, least), real_of(input.dtype))
-    return named(torch.return_types.svd, Spec((*batch, rows, left)), values, Spec((*batch, columns, right)))
+    return named("U S V", Spec((*batch, rows, left)), values, Spec((*batch, columns, right)))
 
 
 @shape_rule("linalg.svdvals")
@@ -107,7 +105,7 @@ def orthogonal_and_triangular(A: TensorLike, mode: str = "reduced", **options: A
     *batch, rows, columns = _matrices(A)
     inner = rows if mode == "complete" else smin(rows, columns)
     first = Spec((0,)) if mode == "r" else Spec((*batch, rows, inner))
-    return named(torch.return_types.linalg_qr, first, Spec((*batch, inner, columns)))
+    return named("Q R", first, Spec((*batch, inner, columns)))
 
 
 @shape_rule("linalg.solve")

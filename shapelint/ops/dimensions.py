@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -122,9 +123,14 @@ def _clamped(size: Any, bound: Any) -> Any:
     return select(bound >= 0, smin(bound, size), smax(size + bound, 0))
 
 
-def named(kind: Any, *specs: Any) -> Any:
-    """Several results under torch's names (``torch.return_types.max``)."""
-    return kind(specs)
+def named(names: str, *specs: Any) -> Any:
+    """Several results under the names that torch gives them ("values indices")."""
+    return _named_tuple(names)(*specs)
+
+
+@functools.cache
+def _named_tuple(names: str) -> Any:
+    return collections.namedtuple("Results", names)
 
 
 def refuse_out(options: dict[str, Any]) -> None:

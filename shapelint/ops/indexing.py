@@ -456,7 +456,7 @@ def topk(input: TensorLike, k: Size, dim: int = -1, largest: bool = True, sorted
     size = shape[axis] if shape else 1
     require(all_of(k >= 0, k <= size), "topk: {} of dimension {}, which has size {}", k, axis, size)
     result = (*shape[:axis], k, *shape[axis + 1 :]) if shape else ()
-    return named(torch.return_types.topk, Spec(result), Spec(result, torch.int64))
+    return named("values indices", Spec(result), Spec(result, torch.int64))
 
 
 @shape_rule("sort")
@@ -465,7 +465,7 @@ def sort(input: TensorLike, dim: int = -1, descending: bool = False, **options: 
     """In order along a dimension, with the positions."""
     refuse_out(options)
     axis_index(dim, input.ndim)
-    return named(torch.return_types.sort, Spec(input.shape), Spec(input.shape, torch.int64))
+    return named("values indices", Spec(input.shape), Spec(input.shape, torch.int64))
 
 
 @shape_rule("argsort")
@@ -492,7 +492,7 @@ def kthvalue(input: TensorLike, k: Size, dim: int = -1, keepdim: bool = False) -
     require(all_of(k >= 1, k <= size), "kthvalue: element {} of dimension {}, which has size {}", k, axis, size)
     kept = (1,) if keepdim and shape else ()
     result = (*shape[:axis], *kept, *shape[axis + 1 :])
-    return named(torch.return_types.kthvalue, Spec(result), Spec(result, torch.int64))
+    return named("values indices", Spec(result), Spec(result, torch.int64))
 
 
 @shape_rule("bucketize")

@@ -124,7 +124,7 @@ def extreme_with_index(input: TensorLike, *args: Any, **options: Any) -> Any:
     if dim is None:
         return Spec(())
     shape = reduced(input.shape, int(dim), keepdim)
-    return named(torch.return_types.max, Spec(shape), Spec(shape, torch.int64))
+    return named("values indices", Spec(shape), Spec(shape, torch.int64))
 
 
 @shape_rule("aminmax")
@@ -133,7 +133,7 @@ def aminmax(input: TensorLike, *, dim: int | None = None, keepdim: bool = False)
     """The least and the greatest."""
     _require_elements(input.shape, dim, "aminmax")
     shape = reduced(input.shape, dim, keepdim)
-    return named(torch.return_types.aminmax, Spec(shape), Spec(shape))
+    return named("min max", Spec(shape), Spec(shape))
 
 
 @shape_rule("argmax", "argmin")
@@ -152,7 +152,7 @@ def median(input: TensorLike, dim: int | None = None, keepdim: bool = False, **o
         return Spec(())
     _require_elements(input.shape, dim, "median or mode")
     shape = reduced(input.shape, dim, keepdim)
-    return named(torch.return_types.median, Spec(shape), Spec(shape, torch.int64))
+    return named("values indices", Spec(shape), Spec(shape, torch.int64))
 
 
 @shape_rule("mode")
@@ -265,7 +265,7 @@ def cumulative_in_place(input: TensorLike, dim: int, *, dtype: Any = None) -> Te
 def cumulative_extreme(input: TensorLike, dim: int, **options: Any) -> Any:
     """Running extremes with their positions."""
     axis_index(dim, input.ndim)
-    return named(torch.return_types.cummax, Spec(input.shape), Spec(input.shape, torch.int64))
+    return named("values indices", Spec(input.shape), Spec(input.shape, torch.int64))
 
 
 @shape_rule("diff")
