@@ -255,9 +255,11 @@ def _doubt(analysis: Analysis, found: Trace) -> str | None:
     """Why an exception met while tracing may be the tracer's and not the model's: PyTorch runs at that size."""
     for suspect in found.suspects:
         env = suspect.sizes().sample()
-        if env is not None and analysis._runner.run(env).error is None:
-            at = ", ".join(f"{k}={v}" for k, v in env.items())
-            return f"tracing stopped with {type(suspect.error).__name__}: {suspect.reason}, where PyTorch runs ({at})"
+        if env is None:
+            continue
+        error = analysis._runner.run(env).error
+        if type(error) is not type(suspect.error) or str(error) != str(suspect.error):
+            return f"tracing stopped with {type(suspect.error).__name__}: {suspect.reason}"
     return None
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product as cartesian
+from typing import Any
 
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
 from shapelint.sizes.expr import Env, Expr
 from shapelint.sizes.region import Placed, TooComplex
+
+LARGEST_TENSOR = 2**31 - 2
+"""Tensors are taken to have fewer than 2**31 elements: models ask (`x.numel() > 2**31`) and mean never."""
 
 MAX_CASES = 4096
 """Most cases one product comparison may be split into."""
@@ -79,6 +83,27 @@ class Condition:
 
     def __invert__(self) -> bool | Condition:
         return negate(self)
+
+    # As a number a condition is 0 or 1, as a bool is: `stride * (h > 1)`.
+    def __index__(self) -> int:
+        return int(bool(self))
+
+    __int__ = __index__
+
+    def __mul__(self, other: Any) -> Any:
+        return int(self) * other
+
+    def __add__(self, other: Any) -> Any:
+        return int(self) + other
+
+    def __sub__(self, other: Any) -> Any:
+        return int(self) - other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - int(self)
+
+    __rmul__ = __mul__
+    __radd__ = __add__
 
     def __repr__(self) -> str:
         return f"Condition({self})"
@@ -316,9 +341,10 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     """``a op 0`` for an ``a`` with products, as comparisons of its factors, which are taken to be ≥ 0."""
     if op == "!=":
         return negate(_solve(a, "=="))
-    solution = _solve_remainder(a, op)
-    if solution is not None:
-        return solution
+    for solve in (_solve_remainder, _solve_cases):
+        solution = solve(a, op)
+        if solution is not None:
+            return solution
     shared, rest = _common_factors(a)
     if shared:
         return any_of(*(compare(f, "==") for f in shared), compare(rest, op))
@@ -334,6 +360,26 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     if expanded is not a:
         return compare(expanded, op)
     raise TooComplex(f"{a} is a product of sizes that no set of sizes expresses")
+
+
+def _solve_cases(a: Expr, op: str) -> bool | Condition | None:
+    """A positive part or a piecewise value of products, case by case."""
+    for term, coefficient in a.items:
+        if term.affine:
+            continue
+        rest = ex.subtract(a, ex.make([(term, coefficient)], 0))
+        if isinstance(term, ex.Pos):
+            positive = compare(term.inner, ">=")
+            return any_of(
+                all_of(positive, compare(ex.add(rest, ex.scale(term.inner, coefficient)), op)),
+                all_of(negate(positive), compare(rest, op)),
+            )
+        if isinstance(term, ex.Piece):
+            return any_of(*(
+                all_of(Member(where), compare(ex.add(rest, ex.scale(value, coefficient)), op))
+                for where, value in term.cases
+            ))
+    return None
 
 
 def _common_factors(a: Expr) -> tuple[tuple[Expr, ...], Expr]:
@@ -366,6 +412,10 @@ def _solve_single(factors: Sequence[Expr], coefficient: int, const: int, op: str
     if op == "==":
         target, remainder = divmod(-const, coefficient)
         return remainder == 0 and target >= 0 and _product_equals(factors, target)
+    if coefficient > 0 and -const > LARGEST_TENSOR:
+        return False
+    if coefficient < 0 and const >= LARGEST_TENSOR:
+        return True
     if coefficient > 0:
         least = -(const // coefficient)
         return True if least <= 0 else negate(_product_at_most(factors, least - 1))

@@ -206,10 +206,10 @@ Size = int | Dim
 _class: type[Dim] = Dim
 
 
-def use_class(kind: type[Dim]) -> None:
-    """Make results instances of a subclass: the tracer's one is an int to torch's C code as well."""
-    global _class
-    _class = kind
+def use_classes(size: type[Dim], ratio: type[Ratio], float_product: type[FloatProduct]) -> None:
+    """Make results instances of subclasses: the tracer's are ints and floats to torch's C code as well."""
+    global _class, _ratio_class, _product_class
+    _class, _ratio_class, _product_class = size, ratio, float_product
 
 
 def of(expr: Expr) -> Any:
@@ -307,6 +307,9 @@ class Ratio:
 
     number: Expr
     divisor: Expr
+
+    def __new__(cls, number: Expr, divisor: Expr) -> Ratio:
+        return object.__new__(_ratio_class)
 
     def __init__(self, number: Expr, divisor: Expr) -> None:
         self.number, self.divisor = ex.cancel(number, divisor)
@@ -430,6 +433,9 @@ class FloatProduct:
 
     __slots__ = ("factor", "size")
 
+    def __new__(cls, size: Expr, factor: float) -> FloatProduct:
+        return object.__new__(_product_class)
+
     def __init__(self, size: Expr, factor: float) -> None:
         self.size, self.factor = size, factor
 
@@ -480,6 +486,10 @@ for _name in (
     *("__floordiv__", "__mod__", "__eq__", "__ne__", "__ge__", "__gt__", "__le__", "__lt__"),
 ):
     setattr(FloatProduct, _name, _through_exact(_name))
+
+
+_ratio_class: type[Ratio] = Ratio
+_product_class: type[FloatProduct] = FloatProduct
 
 
 def _ratio(number: Expr, fraction: Fraction) -> Ratio:

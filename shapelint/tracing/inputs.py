@@ -64,6 +64,8 @@ class Inputs:
 
         def make(value: Any) -> Any:
             if isinstance(value, SymbolicTensor):
+                if value.value is not None:
+                    return torch.tensor(value.value, dtype=value.dtype, device=device)
                 return torch.zeros([evaluate(s, env) for s in value.sizes], dtype=value.dtype, device=device)
             if isinstance(value, torch.Tensor):
                 return value.to(device)
@@ -78,7 +80,7 @@ class Inputs:
 
 def _renew(value: Any) -> Any:
     if isinstance(value, SymbolicTensor):
-        return symbolic_tensor(value.sizes, value.dtype)
+        return symbolic_tensor(value.sizes, value.dtype, value=value.value)
     return type(value)(_renew(v) for v in value) if type(value) in (list, tuple) else value
 
 
@@ -156,6 +158,10 @@ def _argument(value: Any) -> Any:
         return value  # a mode or a name; a shape of one size is ("T",) or "(T)"
     if _is_shape(value):
         return symbolic_tensor(parse_shape(value), torch.float32)
+    if isinstance(value, torch.Tensor):
+        # Its sizes are fixed, and its contents known: a timestep, a list of lengths.
+        contents = None if value.is_meta or value.numel() > 4096 else value.tolist()
+        return symbolic_tensor(tuple(value.shape), value.dtype, value=contents)
     return value
 
 

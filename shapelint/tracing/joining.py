@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,9 +16,13 @@ from shapelint.sizes.condition import compare
 from shapelint.sizes.dim import Dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed
+from shapelint.tracing.running import holds_tensors
 from shapelint.tracing.tensor import SymbolicTensor
 
 Leaf = Any
+
+MAX_VARIANTS = 64
+"""Most formulas tried when products from several paths are brought together."""
 
 
 class Different(Exception):
@@ -38,8 +43,8 @@ def flatten(value: Any, leaves: list[Leaf]) -> Any:
         return (type(value), tuple(flatten(v, leaves) for v in value))
     if type(value).__name__ == "SymbolicShape":
         return (tuple, tuple(flatten(v, leaves) for v in value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return (type(value), tuple((f.name, flatten(getattr(value, f.name, None), leaves)) for f in dataclasses.fields(value)))
+    if holds_tensors(value):
+        return (type(value), tuple((name, flatten(v, leaves)) for name, v in vars(value).items()))
     return ("value", value)
 
 
@@ -52,12 +57,13 @@ def unflatten(structure: Any, take: Callable[[], Leaf]) -> Any:
         return structure[1]
     if issubclass(kind, dict):
         values = [unflatten(s, take) for s in structure[2]]
-        if dataclasses.is_dataclass(kind):
-            return kind(**dict(zip(structure[1], values, strict=True)))
         result = dict(zip(structure[1], values, strict=True))
-        return result if kind is dict else kind(result)
-    if dataclasses.is_dataclass(kind):
-        return kind(**{name: unflatten(s, take) for name, s in structure[1]})
+        # A ModelOutput is a dict that is made from keywords.
+        return result if kind is dict else kind(**result) if hasattr(kind, "__dataclass_fields__") else kind(result)
+    if not issubclass(kind, (list, tuple)):
+        rebuilt = object.__new__(kind)
+        vars(rebuilt).update({name: unflatten(s, take) for name, s in structure[1]})
+        return rebuilt
     values = [unflatten(s, take) for s in structure[1]]
     return kind(*values) if hasattr(kind, "_fields") else kind(values)
 
@@ -98,7 +104,8 @@ def join_sizes(cases: Sequence[tuple[Domain, Size]]) -> Any:
     candidates = list(dict.fromkeys(e for _, e in exprs))
     if len(candidates) == 1:
         return dims.of(candidates[0])
-    for candidate in sorted(candidates, key=_simplicity):
+    general = [variant for candidate in candidates for variant in _rounded_up(candidate)]
+    for candidate in (*sorted(candidates, key=_simplicity), *general):
         if all(_equal_on(domain, formula, candidate) for domain, formula in exprs):
             return dims.of(candidate)
     return dims.of(_piecewise(candidates, exprs))
@@ -112,10 +119,46 @@ def _simplicity(formula: Expr) -> tuple[bool, int]:
 def _equal_on(domain: Domain, formula: Expr, candidate: Expr) -> bool:
     if formula is candidate:
         return True
+    if not (formula.affine and candidate.affine):
+        return _same_factors(domain, formula, candidate)
     try:
         return domain.status(compare(ex.subtract(formula, candidate), "==")) is True
     except TooComplex:
         return False
+
+
+def _same_factors(domain: Domain, formula: Expr, candidate: Expr) -> bool:
+    """Whether two products agree factor by factor; products that agree otherwise are kept apart."""
+    number, factors = ex.factorize(formula)
+    other_number, others = ex.factorize(candidate)
+    if number != other_number or len(factors) != len(others):
+        return False
+    by_support = {factor.support: factor for factor in others}
+    return len(by_support) == len(others) and all(
+        factor.support in by_support
+        and factor.affine
+        and by_support[factor.support].affine
+        and _equal_on(domain, factor, by_support[factor.support])
+        for factor in factors
+    )
+
+
+def _rounded_up(formula: Expr) -> list[Expr]:
+    """Formulas that round a division up where this one rounds down: what padding to a multiple amounts to."""
+    number, factors = ex.factorize(formula)
+    if len(factors) > 1:
+        options = [[f, *_rounded_up(f)] for f in factors]
+        if math.prod(map(len, options)) > MAX_VARIANTS:
+            return []
+        return [ex.unfactorize(number, choice) for choice in itertools.product(*options)][1:]
+    found: list[Expr] = []
+    for term, coefficient in formula.items:
+        if isinstance(term, ex.FloorDiv) and term.affine:
+            up = ex.floordiv(ex.add_constant(term.numerator, term.divisor - 1), term.divisor)
+            rest = ex.subtract(formula, ex.make([(term, coefficient)], 0))
+            general = ex.add(rest, ex.scale(up, coefficient))
+            found += [general, ex.add_constant(general, -coefficient)]
+    return found
 
 
 def _piecewise(candidates: list[Expr], exprs: list[tuple[Domain, Expr]]) -> Expr:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from shapelint.sizes import Dim, Ratio, Undecided, smax, smin
 from shapelint.sizes import expr as ex
@@ -28,13 +29,11 @@ _SYMBOLIC = (Dim, Ratio, FloatProduct)
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "shapelint", "islpy", "networkx", "sympy"})
 
 
-class OpaqueFloat:
+class OpaqueFloat(torch.SymFloat):
     """A float computed from sizes that no formula follows (a square root): used as a scale it changes no shape.
 
     Where its value decides something it is computed, if the sizes it comes from are few.
     """
-
-    __slots__ = ("compute",)
 
     def __init__(self, compute: Callable[[], float]) -> None:
         self.compute = compute
@@ -225,6 +224,16 @@ def _checkpoint(function: Any, *args: Any, use_reentrant: Any = None, **kwargs: 
     return function(*args, **kwargs)
 
 
+_original_attention: Any = functional.scaled_dot_product_attention
+
+
+@functools.wraps(_original_attention)
+def _scaled_dot_product_attention(*args: Any, is_causal: Any = False, **kwargs: Any) -> Any:
+    # `is_causal=query.shape[2] > 1 and ...` is a condition here, which C code does not take for a bool;
+    # whether attention is causal changes no shape.
+    return _original_attention(*args, is_causal=is_causal if isinstance(is_causal, bool) else False, **kwargs)
+
+
 class _AutogradContext:
     """What a custom autograd Function's forward may use of its context."""
 
@@ -355,6 +364,7 @@ class Patches:
         for name, value in _MATH.items():
             self.set(math, name, value)
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
+        self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
         self.set(torch.autograd.Function, "apply", classmethod(_apply))
 
     def undo(self) -> None:

@@ -80,9 +80,16 @@ def shapes(value: Any, env: Mapping[str, int] | None = None) -> Any:
         return type(value)(*(shapes(v, env) for v in value))
     if isinstance(value, (list, tuple)):
         return (list if isinstance(value, list) else tuple)(shapes(v, env) for v in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: shapes(getattr(value, f.name), env) for f in dataclasses.fields(value)}
+    if holds_tensors(value):
+        return {name: shapes(v, env) for name, v in vars(value).items()}
     return value
+
+
+def holds_tensors(value: Any) -> bool:
+    """Whether a value is an object (a dataclass, a distribution) with tensors for attributes."""
+    if isinstance(value, (type, nn.Module)) or not hasattr(value, "__dict__"):
+        return False
+    return any(isinstance(v, torch.Tensor) for v in vars(value).values()) or dataclasses.is_dataclass(value)
 
 
 def tensors(value: Any) -> list[SymbolicTensor]:
@@ -93,6 +100,6 @@ def tensors(value: Any) -> list[SymbolicTensor]:
         return [t for v in value.values() for t in tensors(v)]
     if isinstance(value, (list, tuple)):
         return [t for v in value for t in tensors(v)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [t for f in dataclasses.fields(value) for t in tensors(getattr(value, f.name))]
+    if holds_tensors(value):
+        return [t for v in vars(value).values() for t in tensors(v)]
     return []

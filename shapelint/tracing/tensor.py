@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from shapelint.sizes import Dim, Size, Undecided, product
-from shapelint.sizes.dim import use_class
+from shapelint.sizes import Dim, Ratio, Size, Undecided, product
+from shapelint.sizes.dim import FloatProduct, use_classes
 
 if TYPE_CHECKING:
     from shapelint.tracing.record import Call
@@ -30,7 +30,23 @@ class SymbolicSize(Dim, torch.SymInt):  # type: ignore[misc]
     __hash__ = Dim.__hash__
 
 
-use_class(SymbolicSize)
+class SymbolicRatio(Ratio, torch.SymFloat):  # type: ignore[misc]
+    """A ``Ratio`` that torch's C argument parsers accept as a float."""
+
+    __slots__ = ()
+
+    __hash__ = Ratio.__hash__
+
+
+class SymbolicFloatProduct(FloatProduct, torch.SymFloat):  # type: ignore[misc]
+    """A ``FloatProduct`` that torch's C argument parsers accept as a float."""
+
+    __slots__ = ()
+
+    __hash__ = FloatProduct.__hash__
+
+
+use_classes(SymbolicSize, SymbolicRatio, SymbolicFloatProduct)
 
 _META = torch.device("meta")
 _prototypes: dict[torch.dtype, torch.Tensor] = {}

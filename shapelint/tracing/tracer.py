@@ -280,7 +280,7 @@ class Tracer:
         """A torch function's call."""
         rule = function_rule(func)
         if not _has_symbolic(args, kwargs):
-            return func(*args, **kwargs)
+            return _call_real(func, args, kwargs)
         if rule is not None:
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
@@ -334,8 +334,9 @@ class Tracer:
             return outputs[-1]
         if isinstance(result, tuple) and hasattr(result, "_fields"):
             return type(result)(*(self._wrap(r, call, first, outputs) for r in result))
-        if type(result) in (list, tuple):
-            return type(result)(self._wrap(r, call, first, outputs) for r in result)
+        if isinstance(result, (list, tuple)) and type(result).__name__ != "SymbolicShape":
+            # torch.return_types are made from one sequence, as lists and tuples are
+            return type(result)([self._wrap(r, call, first, outputs) for r in result])
         return result
 
     def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
@@ -475,6 +476,25 @@ def _name_of(func: Any) -> str:
     if isinstance(func, nn.Module):
         return type(func).__name__
     return str(getattr(func, "__qualname__", None) or getattr(func, "__name__", None) or func)
+
+
+def _call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A torch function on real tensors: buffers, parameters, tables computed in forward."""
+    try:
+        return func(*args, **kwargs)
+    except RuntimeError as error:
+        # The input's device is meta while the model may be on another: what meets is brought together there.
+        if "device" not in str(error):
+            raise
+        return func(*_to_meta(args), **_to_meta(kwargs))
+
+
+def _to_meta(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to("meta")
+    if isinstance(value, dict):
+        return {k: _to_meta(v) for k, v in value.items()}
+    return type(value)(_to_meta(v) for v in value) if type(value) in (list, tuple) else value
 
 
 def _property(func: Any, tensor: SymbolicTensor) -> Any:
