@@ -1,0 +1,251 @@
+"""Where in the source a layer was constructed: the span of its ``nn.Conv2d(...)`` expression.
+
+Best is to have watched: :func:`recording_origins` notes, while a model is built, the line that built each
+module. For a model that exists already the constructor call is looked up in the source of the class that
+owns the layer; where that is not unique, the class stands for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from types import FrameType
+from typing import Any
+
+from torch import nn
+
+from shapelint.diagnostics import Location
+from shapelint.tracing.record import Place
+
+_origins: weakref.WeakKeyDictionary[nn.Module, Place] = weakref.WeakKeyDictionary()
+
+
+@contextmanager
+def recording_origins() -> Iterator[None]:
+    """Remember, for every module built in the block, the expression that built it."""
+    original = nn.Module.__init__
+
+    def remembering(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        original(module, *args, **kwargs)
+        place = _constructor_call(module, sys._getframe(1))
+        if place is not None:
+            _origins.setdefault(module, place)
+
+    nn.Module.__init__ = remembering  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        nn.Module.__init__ = original  # type: ignore[method-assign]
+
+
+def remembered_origin(module: nn.Module) -> Place | None:
+    """The place that :func:`recording_origins` saw."""
+    return _origins.get(module)
+
+
+def copy_origins(source: nn.Module, target: nn.Module) -> None:
+    """Let a copy of a model know the origins of the model it was copied from."""
+    for one, other in zip(source.modules(), target.modules(), strict=False):
+        place = _origins.get(one)
+        if place is not None:
+            _origins[other] = place
+
+
+def _constructor_call(module: nn.Module, frame: FrameType | None) -> Place | None:
+    """The nearest frame that is not part of the module's own ``__init__``, in the user's code."""
+    while frame is not None and _constructs(frame, module):
+        frame = frame.f_back
+    while frame is not None and _is_library(frame):
+        frame = frame.f_back
+    return None if frame is None else Place(frame.f_code, frame.f_lasti)
+
+
+def _constructs(frame: FrameType, module: nn.Module) -> bool:
+    code = frame.f_code
+    first = code.co_varnames[0] if code.co_argcount else None
+    return first is not None and frame.f_locals.get(first) is module
+
+
+def _is_library(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return name.split(".")[0] in ("torch", "unittest", "contextlib") or name.startswith("shapelint.")
+
+
+def construction_of(model: nn.Module, layer: str) -> Location | None:
+    """Where the layer at a dotted path was constructed; the best guess the source allows."""
+    try:
+        module = model.get_submodule(layer)
+    except AttributeError:
+        return None
+    place = remembered_origin(module)
+    if place is not None:
+        return place.location()
+    names = layer.split(".") if layer else []
+    for depth in range(len(names) - 1, -1, -1):
+        owner = model.get_submodule(".".join(names[:depth]))
+        if type(owner).__module__.split(".")[0] == "torch":
+            continue
+        found = _in_class(owner, names[depth:], module)
+        if found is not None:
+            return found
+    return class_location(type(model))
+
+
+def class_location(cls: type) -> Location | None:
+    """The line of the class statement, underlined up to its colon."""
+    source = _source(cls)
+    if source is None:
+        return None
+    statement = source.tree
+    header = source.lines[0].rstrip()
+    begin = source.first + statement.lineno - 1
+    text = source.lines[statement.lineno - 1].rstrip() if statement.lineno <= len(source.lines) else header
+    end = len(text) - 1 if text.endswith(":") else len(text)
+    return Location(
+        source.path, begin, statement.col_offset + 1 + source.indent, begin, end + 1 + source.indent
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A class's source, parsed; ``first`` and ``indent`` say where it stands in its file."""
+
+    path: str
+    first: int
+    indent: int
+    lines: tuple[str, ...]
+    tree: ast.ClassDef
+
+    def location(self, node: ast.expr) -> Location:
+        def column(line: int, offset: int) -> int:
+            text = self.lines[line - 1] if line <= len(self.lines) else ""
+            return len(text.encode()[:offset].decode(errors="replace")) + self.indent + 1
+
+        last = node.end_lineno or node.lineno
+        return Location(
+            self.path,
+            self.first + node.lineno - 1,
+            column(node.lineno, node.col_offset),
+            self.first + last - 1,
+            column(last, node.end_col_offset or 0),
+        )
+
+
+@lru_cache(maxsize=1024)
+def _source(cls: type) -> _Source | None:
+    try:
+        lines, first = inspect.getsourcelines(cls)
+        path = inspect.getsourcefile(cls) or inspect.getfile(cls)
+    except (OSError, TypeError):
+        # Classes made at run time have no source to point to.
+        return None
+    text = "".join(lines)
+    dedented = textwrap.dedent(text)
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    try:
+        tree = ast.parse(dedented).body[0]
+    except SyntaxError:
+        return None
+    if not isinstance(tree, ast.ClassDef):
+        return None
+    return _Source(path, first, indent, tuple(dedented.splitlines()), tree)
+
+
+def _in_class(owner: nn.Module, names: list[str], module: nn.Module) -> Location | None:
+    for cls in type(owner).__mro__:
+        if cls is nn.Module:
+            break
+        if cls.__module__.split(".")[0] == "torch":
+            continue
+        source = _source(cls)
+        if source is None:
+            continue
+        assigned = _assigned(source.tree, names[0])
+        for value in assigned:
+            found = _descend(value, names[1:], module)
+            if found is not None:
+                return source.location(found)
+        guess = _only_match(source.tree, module)
+        if guess is not None:
+            return source.location(guess)
+        if len(assigned) == 1:
+            return source.location(assigned[0])
+    return None
+
+
+def _assigned(tree: ast.AST, name: str) -> list[ast.expr]:
+    """The values that ``self.name`` is given."""
+    found: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(t, ast.Attribute) and t.attr == name for t in targets):
+                found.append(node.value)
+    return found
+
+
+_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "OrderedDict"})
+
+
+def _descend(value: ast.expr, names: list[str], module: nn.Module) -> ast.expr | None:
+    """Follow positions through ``nn.Sequential(...)`` and lists to the expression that makes the module."""
+    if not names:
+        return value if _makes(value, module) else None
+    if isinstance(value, ast.Call) and _callee(value) in _CONTAINERS:
+        items: list[ast.expr] = list(value.args)
+        if len(items) == 1 and isinstance(items[0], (ast.List, ast.Tuple)):
+            items = list(items[0].elts)
+        if len(items) == 1 and isinstance(items[0], (ast.ListComp, ast.GeneratorExp)):
+            return _descend(items[0].elt, names[1:], module)
+        if len(items) == 1 and isinstance(items[0], ast.Starred) and isinstance(
+            items[0].value, (ast.ListComp, ast.GeneratorExp)
+        ):
+            return _descend(items[0].value.elt, names[1:], module)
+        position = int(names[0]) if names[0].isdigit() else -1
+        plain = not any(isinstance(item, ast.Starred) for item in items[: position + 1])
+        if 0 <= position < len(items) and plain:
+            return _descend(items[position], names[1:], module)
+    return None
+
+
+def _makes(value: ast.expr, module: nn.Module) -> bool:
+    return isinstance(value, ast.Call) and _callee(value) == type(module).__name__ and _fits(value, module)
+
+
+def _callee(call: ast.Call) -> str:
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _only_match(tree: ast.AST, module: nn.Module) -> ast.Call | None:
+    """The one constructor call of this class that agrees with the module's parameters."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _makes(n, module)]
+    return calls[0] if len(calls) == 1 else None
+
+
+_PARAMETERS = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+
+
+def _fits(call: ast.Call, module: nn.Module) -> bool:
+    """Whether the constants among a call's arguments are the module's."""
+    given = dict(zip(_PARAMETERS, call.args, strict=False)) if hasattr(module, "in_channels") else {}
+    given.update({k.arg: k.value for k in call.keywords if k.arg})
+    for name, node in given.items():
+        if not isinstance(node, ast.Constant) or type(node.value) is not int:
+            continue
+        actual = getattr(module, name, None)
+        if isinstance(actual, tuple):
+            if any(value != node.value for value in actual):
+                return False
+        elif type(actual) is int and actual != node.value:
+            return False
+    return True

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from shapelint.diagnostics import Diagnostic, Severity
+from shapelint.rules.base import Example, Rule
+
+if TYPE_CHECKING:
+    from shapelint.rules.context import Context
+
+
+class NeverRuns(Rule):
+    """
+    ## What it does
+    Finds a model for which no input size passes.
+
+    ## Why is this bad
+    It raises at its first call.
+
+    ## Example
+    ```python
+    x = self.conv(x)          # 2 more columns than x had
+    return x + self.same(x0)  # never equal
+    ```
+
+    ## Use instead
+    Sizes that agree; the message names the operation at which the last sizes are refused.
+
+    ## How it is decided
+    Every size is refused by some requirement. Where one layer is to blame, it is reported instead. For inputs that
+    nobody declared and that may be the wrong ones, this is SL904 rather.
+    """
+
+    code = "SL302"
+    name = "never-runs"
+    summary = "no input size passes"
+
+    VALID = (
+        Example(
+            """
+            class Model(nn.Module):
+                def forward(self, x):
+                    return x + x.mean(dim=(2, 3), keepdim=True)
+            """,
+            inputs=("N", 3, "H", "W"),
+        ),
+    )
+    INVALID = (
+        Example(
+            """
+            class Model(nn.Module):
+                def forward(self, x):
+                    return torch.cat([x, F.pad(x, (1, 0))], 1)
+            """,
+            inputs=("N", 3, "H", "W"),
+            message="no input size passes",
+        ),
+    )
+
+    def check(self, context: Context) -> Iterator[Diagnostic]:
+        from shapelint.rules.failing import guessed_wrongly
+
+        trace = context.analysis.trace
+        if trace is None or trace.outcomes or guessed_wrongly(context.analysis):
+            return
+        if any(f.culprits or f.kind in ("channels", "output_padding") for f in context.faults):
+            return
+        failure = trace.failures[-1] if trace.failures else None
+        place = failure.place.location() if failure and failure.place else None
+        where = f" at `{failure.layer}`" if failure and failure.layer else ""
+        yield self.finding(
+            Severity.ERROR,
+            f"no input size passes; the last are refused{where}",
+            location=place or context.class_site(),
+            use=place,
+            model=context.model,
+            layer=failure.layer if failure else None,
+            sizes="none",
+            why=failure.message() if failure else "",
+            certainty=context.certainty,
+        )

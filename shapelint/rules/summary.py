@@ -1,0 +1,106 @@
+"""The one line about a model: which sizes run, what comes back, how certain that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shapelint.rules import wording
+from shapelint.sizes import Dim, SizeSet
+
+if TYPE_CHECKING:
+    from shapelint.api import Analysis
+    from shapelint.network import ExpectedSizes
+
+_LONGEST_FORMULA = 20
+
+
+def summary(analysis: Analysis) -> str:
+    """``UNet: H and W: multiples of 16, at least 16; output = input; proven``."""
+    parts = [_valid(analysis), *_output(analysis), analysis.certainty]
+    return f"{analysis.name}: {'; '.join(parts)}"
+
+
+def _valid(analysis: Analysis) -> str:
+    sizes = analysis.valid_sizes
+    if sizes.is_empty():
+        return "no sizes run"
+    kept = [s for s in sizes.symbols if s in analysis.network.symbols] if analysis.trace is not None else []
+    return str(sizes.project(*kept)) if kept else str(sizes)
+
+
+def _output(analysis: Analysis) -> list[str]:
+    if analysis.trace is None or analysis.valid_sizes.is_empty():
+        return []
+    symbols = analysis.network.symbols
+    if not symbols:
+        return [f"output {_shape_text(analysis.output_shape())}"] if not analysis.symbols else []
+    returning = analysis.round_trip_sizes.project(*symbols)
+    valid = analysis.valid_sizes.project(*symbols)
+    if not returning.is_empty():
+        if valid <= returning:
+            return ["output = input"]
+        from shapelint.network import expected_sizes
+
+        expected = expected_sizes(analysis, analysis.network)
+        if expected.sizes <= returning or (returning & expected.sizes):
+            return [f"output = input for {returning}"]
+    return _formulas(analysis)
+
+
+def _formulas(analysis: Analysis) -> list[str]:
+    """The main output's size: as a formula where that is short, else by an example."""
+    from shapelint.network import expected_sizes
+    from shapelint.tracing.running import tensors
+
+    assert analysis.trace is not None
+    _, value = analysis.trace.outcomes[0]
+    found = tensors(value)
+    if not found:
+        return []
+    expected = expected_sizes(analysis, analysis.network)
+    count = f"{len(found)} outputs, the first " if len(found) > 1 else "output "
+    sizes = found[0].sizes
+    spatial = [s for s in sizes if isinstance(s, Dim) and set(s.symbols) & set(analysis.network.symbols)]
+    if not spatial:
+        shape = ", ".join(map(str, sizes))
+        return [f"{count}({shape})"]
+    texts = [_simplified(size, expected) for size in spatial]
+    if all(len(text) <= _LONGEST_FORMULA for text in texts):
+        return [f"{count}= {' × '.join(texts)}"]
+    env = _usual(expected, analysis)
+    got = " × ".join(str(size.at(**env)) for size in spatial)
+    return [f"{count.strip()}: {wording.at(env, analysis.network.symbols)} → {got}"]
+
+
+def _usual(expected: ExpectedSizes, analysis: Analysis) -> dict[str, int]:
+    symbols = analysis.network.symbols
+    running = expected.domain.intersect(analysis._domain)
+    domain = analysis._domain if running.is_empty() else running
+    sizes = SizeSet(domain.project(symbols))
+    point = sizes.next_at_least(**dict.fromkeys(symbols, 256)) or sizes.least()
+    assert point is not None
+    return {**(domain.fix(point).sample() or {}), **point}
+
+
+def _simplified(size: Any, expected: ExpectedSizes) -> str:
+    """``H/2`` for H // 2 where the expected sizes are even."""
+    from shapelint.network.scales import scale_of
+
+    found = scale_of(size)
+    if found is None:
+        return str(size)
+    symbol, rate = found
+    from shapelint.sizes.dim import dim
+
+    input_size = dim(symbol)
+    for offset in range(-3, 4):
+        exact = size * rate.denominator == input_size * rate.numerator + offset * rate.denominator
+        if exact is True or (exact is not False and expected.domain.status(exact) is True):
+            whole = symbol if rate.numerator == 1 else f"{rate.numerator}*{symbol}"
+            text = whole if rate.denominator == 1 else f"{whole}/{rate.denominator}"
+            return text if not offset else f"{text} {'+' if offset > 0 else '-'} {abs(offset)}"
+    return str(size)
+
+
+def _shape_text(shape: Any) -> str:
+    return str(shape)
