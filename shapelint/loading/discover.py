@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,8 @@ from typing import Final
 from shapelint.diagnostics import Location
 from shapelint.loading.directives import Directive, read_directives
 from shapelint.loading.errors import BAD_INPUT, LoadError
-from shapelint.loading.symbols import ClassOrFunction, Parsed, Project, dotted_parts, read_text
+from shapelint.loading.sources import ClassOrFunction, Parsed, dotted_parts, read_text
+from shapelint.loading.symbols import Project
 
 _LOSS: Final = re.compile(r"(Loss|Criterion|Metric)\w*$")
 _ENDS_IN_MODEL: Final = frozenset({"eval", "train", "to", "cpu", "cuda", "half", "float", "double", "requires_grad_"})
@@ -133,8 +134,8 @@ def read_named(path: Path, expression: str, project: Project | None = None) -> S
 
 
 def _must_exist(parsed: Parsed, name: str) -> None:
-    bound = {*parsed.definitions, *parsed.imports, *parsed.aliases}
-    if name in bound or parsed.stars or any(node.name == "__getattr__" for node in parsed.functions()):
+    bound = parsed.outline.names()
+    if name in bound or parsed.outline.stars or "__getattr__" in bound:
         return
     near = difflib.get_close_matches(name, bound, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -153,7 +154,10 @@ class _Reader:
 
     def __init__(self, parsed: Parsed, project: Project) -> None:
         self.parsed = parsed
+        self.outline = parsed.outline
         self.project = project
+        self._used: dict[str, frozenset[str]] = {}
+        self._calls: dict[str, tuple[str, ...]] | None = None
         self.models: dict[str, ClassOrFunction] = dict(self._models())
         self.references: dict[str, frozenset[str]] = self._references()
         self.instances: dict[str, ast.Call] = dict(self._instances())
@@ -180,9 +184,9 @@ class _Reader:
         """The target of one top-level name; one the syntax does not explain is read from the module as it is."""
         node = self.parsed.definitions.get(name)
         if isinstance(node, ast.ClassDef):
-            return Target(name, Kind.CLASS, self.parsed.heading(node), name, self._calls(name))
+            return Target(name, Kind.CLASS, self.parsed.heading(node), name, self._usual_calls(name))
         if isinstance(node, ast.FunctionDef):
-            return Target(name, Kind.BUILDER, self.parsed.heading(node), name, self._calls(name))
+            return Target(name, Kind.BUILDER, self.parsed.heading(node), name, self._usual_calls(name))
         return Target(name, Kind.INSTANCE, self.place_of(name), name)
 
     def place_of(self, name: str) -> Location:
@@ -196,7 +200,7 @@ class _Reader:
     def _models(self) -> Iterator[tuple[str, ClassOrFunction]]:
         for node in self.parsed.definitions.values():
             if isinstance(node, ast.ClassDef):
-                if self.project.is_module(self.parsed, node):
+                if self.project.is_module(self.outline, (node.name,)):
                     yield node.name, node
             elif node.returns is not None and self._returns_model(node.returns):
                 yield node.name, node
@@ -207,12 +211,14 @@ class _Reader:
                 annotation = ast.parse(annotation.value, mode="eval").body
             except SyntaxError:
                 return False
-        return not isinstance(annotation, ast.Subscript) and self.project.is_module_class(self.parsed, annotation)
+        if isinstance(annotation, ast.Subscript):
+            return False
+        return self.project.is_module(self.outline, dotted_parts(annotation))
 
     def _why_not(self, name: str, node: ClassOrFunction) -> str:
         """Why a model is not a target of its own, "" if it is one."""
         if isinstance(node, ast.ClassDef):
-            if not self.project.defines(self.parsed, node, "forward"):
+            if not self.project.defines(self.outline, (node.name,), "forward"):
                 return "it has no forward"
             if _is_abstract(node):
                 return "it is abstract"
@@ -229,7 +235,7 @@ class _Reader:
             argument.annotation is not None
             and (
                 self._returns_model(argument.annotation)
-                or self.project.dotted(self.parsed, argument.annotation) == "torch.Tensor"
+                or self.project.dotted(self.outline, dotted_parts(argument.annotation)) == "torch.Tensor"
             )
             for argument in required
         )
@@ -251,7 +257,7 @@ class _Reader:
         node = self.models.get(owner)
         if isinstance(node, ast.ClassDef):
             return (
-                self.project.defines(self.parsed, node, "forward")
+                self.project.defines(self.outline, (node.name,), "forward")
                 and not _is_abstract(node)
                 and not _LOSS.search(owner)
             )
@@ -268,13 +274,18 @@ class _Reader:
             name = waiting.pop()
             if name not in reached:
                 reached.add(name)
-                used = _used_names(self.parsed.definitions[name])
-                waiting += [other for other in used if other in self.parsed.definitions]
+                waiting += self._uses(name)
         return frozenset(reached)
+
+    def _uses(self, name: str) -> frozenset[str]:
+        """The definitions of this file that the code of one of them uses itself."""
+        if name not in self._used:
+            self._used[name] = _used_names(self.parsed.definitions[name]) & self.parsed.definitions.keys()
+        return self._used[name]
 
     def _instances(self) -> Iterator[tuple[str, ast.Call]]:
         """Module-level ``name = Model(...)``, also with ``.eval()`` or ``.to(device)`` behind it."""
-        for name, value in self.parsed.aliases.items():
+        for name, value in self.parsed.assignments.items():
             call = _innermost_call(value)
             if call is not None and self._makes_model(call.func):
                 yield name, call
@@ -286,9 +297,7 @@ class _Reader:
             return False
         if parts[-1] == "Sequential" or (len(parts) == 1 and parts[0] in self.models):
             return True
-        return self.project.is_module_class(self.parsed, callee) and not self.project.is_torch_layer(
-            self.parsed, callee
-        )
+        return self.project.is_module(self.outline, parts) and not self.project.is_torch_layer(self.outline, parts)
 
     def _from_directive(self, directive: Directive) -> Target:
         if directive.expression:
@@ -317,24 +326,29 @@ class _Reader:
             location,
         )
 
-    def _calls(self, name: str) -> tuple[str, ...]:
+    def _usual_calls(self, name: str) -> tuple[str, ...]:
         """Calls of a class or function in this file whose arguments mean the same at module level, the last ones first.
 
         The last are usually those under ``if __name__ == "__main__"``: what the author runs.
         """
-        found: dict[str, None] = {}
+        if self._calls is None:
+            self._calls = self._all_calls()
+        return self._calls.get(name, ())
+
+    def _all_calls(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
         for node in ast.walk(self.parsed.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self.models:
                 values = [*node.args, *(keyword.value for keyword in node.keywords)]
                 if values and all(keyword.arg for keyword in node.keywords) and all(map(self._is_plain, values)):
-                    found[ast.unparse(node)] = None
-        return tuple(reversed(found))[:_MOST_CALLS_REMEMBERED]
+                    found.setdefault(node.func.id, {})[ast.unparse(node)] = None
+        return {name: tuple(reversed(calls))[:_MOST_CALLS_REMEMBERED] for name, calls in found.items()}
 
     def _is_plain(self, value: ast.expr) -> bool:
         """Constants, and containers and calls of them, and names that the file defines or imports."""
         for node in ast.walk(value):
             if isinstance(node, ast.Name) and not (
-                node.id in self.parsed.definitions or node.id in self.parsed.imports
+                node.id in self.parsed.definitions or node.id in self.outline.imports
             ):
                 return False
             if isinstance(node, ast.Starred | ast.Lambda | ast.comprehension | ast.Await | ast.NamedExpr):
@@ -385,27 +399,23 @@ def _names(node: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
-def _used_names(node: ClassOrFunction) -> set[str]:
+def _used_names(node: ClassOrFunction) -> frozenset[str]:
     """Names that the body uses to make things: not annotations, bases, type checks or ``super(...)``."""
     used: set[str] = set()
     waiting: list[ast.AST] = [*node.body, *node.args.defaults] if isinstance(node, ast.FunctionDef) else [*node.body]
     while waiting:
         part = waiting.pop()
-        if (
-            isinstance(part, ast.Call)
-            and isinstance(part.func, ast.Name)
-            and part.func.id in ("isinstance", "issubclass", "super")
-        ):
-            continue
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-            continue
-        if isinstance(part, ast.Name):
-            used.add(part.id)
-        skipped = _annotations(part)
-        waiting += [child for child in ast.iter_child_nodes(part) if id(child) not in skipped]
-    return used
-
-
-def _annotations(node: ast.AST) -> Mapping[int, ast.AST]:
-    children = (getattr(node, "annotation", None), getattr(node, "returns", None))
-    return {id(child): child for child in children if child is not None}
+        match part:
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass" | "super")) | ast.Attribute(value=ast.Name()):
+                continue
+            case ast.Name():
+                used.add(part.id)
+            case ast.arg():
+                continue
+            case ast.AnnAssign():
+                waiting += [part.value] if part.value else []
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                waiting += [part.args, *part.body, *part.decorator_list]
+            case _:
+                waiting += ast.iter_child_nodes(part)
+    return frozenset(used)

@@ -22,9 +22,9 @@ from typing import Final
 
 from shapelint.diagnostics import Location
 from shapelint.loading.errors import BAD_INPUT, CANNOT_IMPORT, LoadError
-from shapelint.loading.symbols import package_root, parse, relative_levels, search_path, syntax_error
+from shapelint.loading.paths import is_installed, package_root, search_path
+from shapelint.loading.sources import parse, relative_levels, syntax_error
 
-_INSTALLED_MARKS: Final = ("site-packages", "dist-packages")
 _LONGEST_REASON: Final = 300
 _OURS: Final = Path(__file__).parents[1]
 
@@ -98,7 +98,7 @@ def _workspace(path: Path, places: Sequence[str]) -> Iterator[None]:
 
     Modules of another project that happen to have the same names (every repository has a ``utils``) go first.
     """
-    unique = tuple(place for place in dict.fromkeys(places) if not _is_installed(Path(place)))
+    unique = tuple(place for place in dict.fromkeys(places) if not is_installed(Path(place)))
     if _last_workspace and _last_workspace[-1] != unique:
         forget_user_modules()
     _last_workspace[:] = [unique]
@@ -126,15 +126,11 @@ def forget_user_modules() -> None:
         file = getattr(sys.modules[name], "__file__", None)
         if (
             isinstance(file, str)
-            and not _is_installed(Path(file))
+            and not is_installed(Path(file))
             and any(Path(file).is_relative_to(place) for place in places)
         ):
             del sys.modules[name]
     _loaded_here.clear()
-
-
-def _is_installed(path: Path) -> bool:
-    return any(mark in path.parts for mark in _INSTALLED_MARKS)
 
 
 def _import_package_module(path: Path, root: Path) -> ModuleType | None:
@@ -228,7 +224,7 @@ def elsewhere(error: BaseException, path: Path) -> str:
     if not frames or _same(frames[-1].filename, path) or not Path(frames[-1].filename).exists():
         return ""
     raised = Path(frames[-1].filename)
-    if raised.is_relative_to(_OURS) or (_is_installed(raised) and not _is_installed(path)):
+    if raised.is_relative_to(_OURS) or (is_installed(raised) and not is_installed(path)):
         return ""  # deep inside a library: the line of the user's file says more
     return f" (in {shown(raised, path)}, line {frames[-1].lineno})"
 

@@ -16,6 +16,8 @@ from shapelint.loading.errors import BAD_INPUT, LoadError
 _FILE_AND_NAME: Final = re.compile(r"(?P<file>.+?\.py):(?P<name>.+)", re.DOTALL)
 _MODULE_AND_NAME: Final = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>.+)", re.DOTALL)
 _NEVER_SOURCE: Final = frozenset({"__pycache__", "__pypackages__", "node_modules", "site-packages"})
+_INSTALLED_MARKS: Final = ("site-packages", "dist-packages")
+_PROJECT_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 # Also package names in real projects: only skipped where they are no package.
 _USUALLY_OUTPUT: Final = frozenset({"build", "dist", "venv", "env"})
 
@@ -141,3 +143,37 @@ def _installed(top_level: str) -> list[Path]:
     if spec.submodule_search_locations:
         return [Path(place) for place in spec.submodule_search_locations]
     return [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
+
+
+def search_path(path: Path) -> list[Path]:
+    """Where a file's absolute imports are looked for: package root, project, working directory, own directory."""
+    directory = path.absolute().parent
+    root = package_root(path)
+    places = [root]
+    for parent in (directory, *directory.parents):
+        if any((parent / mark).exists() for mark in _PROJECT_MARKS):
+            places += [parent, parent / "src"]
+            break
+    places += [Path.cwd(), directory]
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
+
+
+def package_root(path: Path, levels: int = 0) -> Path:
+    """The directory that holds a file's outermost package.
+
+    ``levels`` is the most dots any relative import of the file has: a package without ``__init__.py`` (a
+    namespace package) is only recognised by them.
+    """
+    directory = path.absolute().parent
+    depth = 0
+    while (directory / "__init__.py").is_file() or depth < levels:
+        if directory.parent == directory:
+            break
+        directory = directory.parent
+        depth += 1
+    return directory
+
+
+def is_installed(path: Path) -> bool:
+    """Is this part of an installed package?"""
+    return any(mark in path.parts for mark in _INSTALLED_MARKS)

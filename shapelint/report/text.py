@@ -20,7 +20,7 @@ from typing import Final
 
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location
 from shapelint.loading.errors import LoadError
-from shapelint.loading.symbols import read_text
+from shapelint.loading.sources import read_text
 from shapelint.report.registry import Style, report_format
 from shapelint.report.wording import SEVERITY_COLORS, closing, has_fix, headline, paint
 from shapelint.results import LintResult, ModelResult
