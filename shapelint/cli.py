@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -127,7 +128,7 @@ def check(
         )
     except LoadError as error:
         _fail(error.message)
-    style = Style(color=wants_color(), explain_certainty=explain_certainty)
+    style = Style(wants_color(), explain_certainty, terminal_width())
     click.echo(render(output_format, result, style), nl=False, color=style.color)
     if verbose:
         for line in skipped_lines(result):
@@ -199,6 +200,11 @@ def wants_color() -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that a person is looking at, if one is."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _documented() -> tuple[RuleInfo | AnalysisCode, ...]:

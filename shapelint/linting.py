@@ -11,6 +11,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -45,11 +46,13 @@ class Question:
         model: ``--model``: an expression that is evaluated in the file.
         inputs: ``--input``, as written.
         sizes: ``--size``, as written.
+        selection: the rules to check; None for those that are on by default.
     """
 
     model: str | None = None
     inputs: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
+    selection: Selection | None = None
 
 
 def lint(
@@ -87,9 +90,9 @@ def lint_detailed(
     Raises:
         LoadError: a rule selector, or ``inputs``, is not understood.
     """
-    question = Question(model, _texts(inputs), _texts(sizes))
-    parse_inputs(question.inputs)
     selection = _selection(select, extend_select, ignore)
+    question = Question(model, _texts(inputs), _texts(sizes), selection)
+    parse_inputs(question.inputs)
     forget_user_modules()
     project = Project()
     requests, findings = _requests([os.fspath(path) for path in paths])
@@ -191,7 +194,8 @@ def _check_target(
     module: ModuleType, target: Target, path: Path, question: Question
 ) -> tuple[tuple[Diagnostic, ...], ModelResult | None]:
     try:
-        found = analyse_target(module, target, path, question, _examine, lambda examined: examined.runs)
+        examine = partial(_examine, question.selection)
+        found = analyse_target(module, target, path, question, examine, lambda examined: examined.runs)
     except LoadError as error:
         # A model that nobody named and whose arguments had to be guessed may fail without the user having failed.
         severity = Severity.NOTE if error.guessed and not target.named else Severity.ERROR
@@ -209,7 +213,7 @@ def _doubted(finding: Diagnostic) -> Diagnostic:
     return dataclasses.replace(finding, severity=Severity.NOTE, message=message)
 
 
-def _examine(built: Built, analysis: Analysis) -> _Examined:
+def _examine(selection: Selection | None, built: Built, analysis: Analysis) -> _Examined:
     model = ModelResult(
         name=built.name,
         location=relative_location(built.location),
@@ -219,7 +223,11 @@ def _examine(built: Built, analysis: Analysis) -> _Examined:
         certainty=analysis.certainty,
         certainty_reasons=tuple(analysis.certainty_reasons),
     )
-    return _Examined(model, tuple(analysis.diagnostics))
+    if selection is None:
+        return _Examined(model, tuple(analysis.diagnostics))
+    from shapelint.rules import check
+
+    return _Examined(model, check(analysis, sorted(selection.codes)))
 
 
 def analyse_target(

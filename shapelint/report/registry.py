@@ -18,10 +18,12 @@ class Style:
     Attributes:
         color: with terminal colours.
         explain_certainty: say why an answer is not proven.
+        width: columns of the terminal, to wrap explanations at; None where nobody looks, and lines stay whole.
     """
 
     color: bool = False
     explain_certainty: bool = False
+    width: int | None = None
 
 
 Format = Callable[[LintResult, Style], str]

@@ -12,6 +12,7 @@ unet.py:31:20: SL101 [*] `decoder.up2` does not restore the width that `encoder.
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -29,6 +30,7 @@ from shapelint.words import plural
 _LONGEST_SPAN: Final = 6
 _TAB: Final = 4
 _LABEL_WIDTH: Final = 7
+_LEAST_ROOM: Final = 40
 
 
 @report_format("text")
@@ -37,7 +39,8 @@ def text(result: LintResult, style: Style) -> str:
     _lines_of.cache_clear()
     blocks = ["\n".join(_finding(finding, style)) for finding in result.diagnostics]
     if result.models:
-        blocks.append("\n".join(line for model in result.models for line in _model(model, style)))
+        several = len({model.location.path for model in result.models}) > 1
+        blocks.append("\n".join(line for model in result.models for line in _model(model, style, several)))
     blocks.append("\n".join(_closing(result)))
     return "\n\n".join(blocks)
 
@@ -60,11 +63,20 @@ def _finding(finding: Diagnostic, style: Style) -> Iterator[str]:
             place, _use(finding), gutter, lambda mark: paint(mark, style, color=SEVERITY_COLORS[finding.severity])
         )
         yield gutter("", "")
+    margin = " " * (width + 1)
+    blank = " " * (_LABEL_WIDTH + 2)
     for label, value in _explanations(finding):
-        prefix = paint(
-            f"= {label}:".ljust(_LABEL_WIDTH + 2) if label else " " * (_LABEL_WIDTH + 2), style, color="blue"
-        )
-        yield f"{' ' * (width + 1)}{prefix}{value}"
+        first, *more = _wrapped(value, style, len(margin) + len(blank))
+        yield margin + (paint(f"= {label}:".ljust(len(blank)), style, color="blue") if label else blank) + first
+        yield from (margin + blank + "  " + line for line in more)
+
+
+def _wrapped(value: str, style: Style, indent: int) -> list[str]:
+    """One line, or as many as a terminal needs; a line that continues is indented further."""
+    if style.width is None:
+        return [value]
+    room = max(style.width - indent - 2, _LEAST_ROOM)
+    return textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _gutter(width: int, style: Style) -> Callable[[str, str], str]:
@@ -170,8 +182,9 @@ def _character_width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _model(model: ModelResult, style: Style) -> Iterator[str]:
-    yield f"{paint(model.name, style, bold=True)}: {model.summary}"
+def _model(model: ModelResult, style: Style, with_path: bool) -> Iterator[str]:
+    path = f" ({model.location.path})" if with_path else ""
+    yield f"{paint(model.name, style, bold=True)}{path}: {model.summary}"
     if model.assumptions:
         assumed = ", ".join(map(str, model.assumptions))
         yield paint(f"  assumed {assumed}", style, dim=True)

@@ -194,3 +194,20 @@ def test_colours_are_added_only_when_wanted() -> None:
     assert "\x1b[" not in plain
     assert "\x1b[31m\x1b[1mSL101" in coloured
     assert "\x1b[31m^^^" in coloured
+
+
+def test_models_of_several_files_are_told_apart() -> None:
+    one = ModelResult("UNet", Location("a.py", 5), "UNet()", summary="any size; proven")
+    two = ModelResult("UNet", Location("b.py", 5), "UNet()", summary="any size; proven")
+    assert "UNet (a.py): any size; proven\nUNet (b.py): any size; proven\n" in text(models=(one, two))
+
+
+def test_on_a_terminal_long_explanations_are_wrapped_and_indented() -> None:
+    report = text(LOSSY, style=Style(width=70)).splitlines()
+    start = next(position for position, line in enumerate(report) if "= sizes:" in line)
+    assert report[start : start + 4] == [
+        "  = sizes: every even H or W. For 64 × 64: encoder had 32, decoder",
+        "             returns 31",
+        "  = why:   down2 drops a remainder of 1 (Res), up2 adds",
+        "             output_padding = 0",
+    ]
