@@ -23,6 +23,13 @@ _KEPT = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """The network could not be built because a package is not installed; nothing was judged."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the analysis of one network came to."""
 
@@ -42,19 +49,25 @@ class Verdict:
         return self.best_ms / self.eager_ms
 
 
-def examine(measured: Measured, *, device: str | None = None, analyse: Callable[..., Any] | None = None) -> Verdict:
+def examine(
+    measured: Measured, *, device: str | None = None, analyse: Callable[..., Any] | None = None
+) -> Verdict | Missing:
     """Build, analyse, compare at every measured size, and time against one eager forward on the meta device."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     analyse = analyse or shapelint.analyze
     _warm_up(analyse)
-    model = building.build(measured, device)
-    inputs = building.inputs(measured, model)
-    first_ms, analysis = _timed(lambda: analyse(model, inputs))
+    try:
+        model = building.build(measured, device)
+    except ImportError as error:
+        return Missing(str(error).splitlines()[0])
+    first_ms, analysis = _analyse(analyse, measured, model)
     started = time.perf_counter()
     comparison = compare(analysis, measured)
     compare_seconds = time.perf_counter() - started
-    repeats = [_timed(lambda: analyse(model, inputs))[0] for _ in range(3 if first_ms < 1000 else 0)]
+    # A model built anew each time: nothing remembered about this very object makes the analysis look faster.
+    anew = [building.build(measured, device) for _ in range(3 if first_ms < 1000 else 0)]
+    repeats = [_analyse(analyse, measured, fresh)[0] for fresh in anew]
     return _verdict(
         measured,
         analysis,
@@ -64,6 +77,16 @@ def examine(measured: Measured, *, device: str | None = None, analyse: Callable[
         _eager_ms(measured, device),
         compare_seconds,
     )
+
+
+def _analyse(analyse: Callable[..., Any], measured: Measured, model: nn.Module) -> tuple[float, Any]:
+    """Milliseconds until the valid sizes are known, and the analysis."""
+    inputs = building.inputs(measured, model)
+    started = time.perf_counter()
+    analysis = analyse(model, inputs)
+    # Known lazily; an analysis that has not computed them has answered nothing yet.
+    _ = analysis.valid_sizes
+    return (time.perf_counter() - started) * 1000, analysis
 
 
 def _verdict(
@@ -78,7 +101,7 @@ def _verdict(
     return Verdict(
         id=measured.id,
         certainty=str(analysis.certainty),
-        reasons=_reasons(analysis),
+        reasons=tuple(analysis.certainty_reasons),
         sizes=comparison.sizes,
         disagreements=len(comparison.disagreements),
         examples=tuple(str(difference) for difference in comparison.disagreements[:_KEPT]),
@@ -94,21 +117,14 @@ def _warm_up(analyse: Callable[..., Any]) -> None:
     analyse(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)).eval(), (1, 1, "H", "W"))
 
 
-def _reasons(analysis: Any) -> tuple[str, ...]:
-    """Which operations cost the certainty: the analysis tells it in its SL9xx findings."""
-    if analysis.certainty == "proven":
-        return ()
-    return tuple(finding.message for finding in analysis.diagnostics if finding.code.startswith("SL9"))
-
-
 def _eager_ms(measured: Measured, device: str | None) -> float:
     """One ordinary forward at the good size, measured here, on meta (the CPU for the few that meta cannot run)."""
     fresh = [building.build(measured, device).to(measured.device) for _ in range(3)]
     forwards = [functools.partial(building.run_eagerly, measured, net, measured.good, measured.device) for net in fresh]
-    return statistics.median(_timed(forward)[0] for forward in forwards)
+    return statistics.median(map(_milliseconds, forwards))
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+def _milliseconds(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
-    result = work()
-    return (time.perf_counter() - started) * 1000, result
+    work()
+    return (time.perf_counter() - started) * 1000

@@ -22,10 +22,10 @@ import click
 
 from tests.guarded import Outcome, run_guarded
 from tests.zoo import building
-from tests.zoo.examining import Verdict, examine
+from tests.zoo.examining import Missing, Verdict, examine
 from tests.zoo.measured import Measured, load
 
-Result = Outcome[Measured, Verdict]
+Result = Outcome[Measured, Verdict | Missing]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,11 +67,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _agrees(outcome: Result) -> bool:
+    if isinstance(outcome.result, Missing):
+        return True
     return outcome.result is not None and not outcome.result.disagreements
 
 
 def _lines(outcome: Result, examples: int) -> list[str]:
     verdict = outcome.result
+    if isinstance(verdict, Missing):
+        return [f"{outcome.job.id:38} not judged: {verdict.reason}"]
     if verdict is None:
         failure = (outcome.failure or "").strip().splitlines()
         return [f"{outcome.job.id:38} FAILED after {outcome.seconds:.1f} s", *(f"    {line}" for line in failure[-6:])]
@@ -85,7 +89,9 @@ def _lines(outcome: Result, examples: int) -> list[str]:
 
 def summary(outcomes: Sequence[Result]) -> str:
     """The figures that matter, in a few lines."""
-    verdicts = [outcome.result for outcome in outcomes if outcome.result is not None]
+    verdicts = [outcome.result for outcome in outcomes if isinstance(outcome.result, Verdict)]
+    missing = [outcome.job.id for outcome in outcomes if isinstance(outcome.result, Missing)]
+    judged = max(1, len(outcomes) - len(missing))
     failed = [outcome.job.id for outcome in outcomes if outcome.result is None]
     certainty = Counter(verdict.certainty for verdict in verdicts)
     wrong = [verdict.id for verdict in verdicts if verdict.disagreements]
@@ -93,9 +99,10 @@ def summary(outcomes: Sequence[Result]) -> str:
         "",
         f"{len(outcomes)} networks, {sum(verdict.sizes for verdict in verdicts)} sizes compared",
         f"certainty: {', '.join(f'{count} {name}' for name, count in certainty.most_common())}",
-        f"proven: {100 * certainty['proven'] / len(outcomes):.1f} %",
+        f"proven: {100 * certainty['proven'] / judged:.1f} % of {judged}",
         f"disagreements: {sum(verdict.disagreements for verdict in verdicts)} in {len(wrong)}: {', '.join(wrong)}",
         f"failed: {len(failed)}: {', '.join(failed)}",
+        f"not judged: {len(missing)}: {', '.join(missing)}",
     ]
     if verdicts:
         worst = max(verdicts, key=lambda verdict: verdict.ratio)
@@ -117,7 +124,7 @@ def _write_json(path: Path, outcomes: Iterable[Result]) -> None:
         {
             "id": outcome.job.id,
             "failure": outcome.failure,
-            **(dataclasses.asdict(outcome.result) if outcome.result else {}),
+            **(dataclasses.asdict(outcome.result) if outcome.result is not None else {}),
         }
         for outcome in outcomes
     ]

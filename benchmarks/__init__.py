@@ -1,0 +1,1 @@
+"""How long the analysis takes, against what else there is."""
