@@ -240,49 +240,46 @@ def analyse_target(
 ) -> Result:
     """Build a target, analyse it and read what is wanted off the analysis.
 
-    Where a reading is not ``good``, the model is analysed once more on the CPU (its code may read values, which the
-    meta device has none of), then with other assumed arguments. The first good reading counts, else the very first.
+    Where a reading is not ``good`` and the model's arguments had to be assumed, others are tried. The first good
+    reading counts, else the very first.
 
     Raises:
         LoadError: it cannot be built (SL902) or followed (SL904), or the inputs are not understood (SL906).
     """
-    from shapelint.loading.building import alternatives, on_cpu
+    from shapelint.loading.building import alternatives
 
-    failure: LoadError | None = None
     results: list[Result] = []
+    failure: LoadError | None = None
     for built in itertools.islice(alternatives(module, target, path), _MOST_ALTERNATIVES):
-        for make in (_as_built, on_cpu):
-            variant = make(built)
-            if variant is None:
-                continue
-            try:
-                result = _read(variant, target, path, question, read)
-            except LoadError as error:
-                failure = failure or error
-                continue
-            if good(result):
-                return result
-            results.append(result)
+        try:
+            result = _read(built, target, path, question, read)
+        except LoadError as error:
+            failure = failure or error
+            continue
+        if good(result):
+            return result
+        results.append(result)
     if results:
         return results[0]
     assert failure is not None
     raise failure
 
 
-def _as_built(built: Built) -> Built | None:
-    return built
-
-
 def _read(
     built: Built, target: Target, path: Path, question: Question, read: Callable[[Built, Analysis], Result]
 ) -> Result:
+    """Read off an analysis of the model, on the CPU if its code reads values: the meta device has none."""
     from shapelint.api import analyze
+    from shapelint.loading.building import on_cpu
     from shapelint.tracing.inputs import InputError
 
     inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
     sizes = parse_sizes(question.sizes or _texts(target.sizes))
     try:
-        return read(built, analyze(built.model, inputs, sizes, name=built.name))
+        analysis = analyze(built.model, inputs, sizes, name=built.name)
+        if analysis.certainty == "enumerated" and (with_values := on_cpu(built)):
+            analysis = analyze(with_values.model, inputs, sizes, name=built.name)
+        return read(built, analysis)
     except InputError as error:
         raise LoadError(BAD_INPUT, str(error), target.location) from error
     except Exception as error:

@@ -220,3 +220,87 @@ def test_stdout_carries_the_report_alone(tmp_path: Path) -> None:
     assert [finding["code"] for finding in json.loads(done.stdout)] == ["SL901"]
     assert done.stderr == ""
     assert done.returncode == 2
+
+
+class TestRealModels:
+    """The whole way: from a file to a verdict."""
+
+    AUTOENCODER = """\
+from torch import nn
+
+class Autoencoder(nn.Module):
+    def __init__(self, channels=8):
+        super().__init__()
+        self.down = nn.Conv2d(3, channels, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(channels, 3, 3, stride=2, padding=1{option})
+
+    def forward(self, x):
+        return self.up(self.down(x))
+"""
+
+    @pytest.fixture(autouse=True)
+    def _files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("broken.py").write_text(self.AUTOENCODER.format(option=""))
+        Path("mended.py").write_text(self.AUTOENCODER.format(option=", output_padding=1"))
+
+    def test_a_broken_one_is_found_at_its_line(self) -> None:
+        result = run("check", "broken.py")
+        assert result.exit_code == 1
+        assert "broken.py:7:19: SL101 " in result.output
+        assert "\n7 |         self.up = nn.ConvTranspose2d(channels, 3, 3, stride=2, padding=1)\n" in result.output
+        assert "\n  |                   " + "^" * 55 in result.output
+        assert "Found 1 error" in result.output
+        assert run("check", "broken.py", "--exit-zero").exit_code == 0
+
+    def test_a_mended_one_passes_with_a_summary(self) -> None:
+        result = run("check", "mended.py:Autoencoder(16)", "--size", "64x64")
+        assert result.exit_code == 0
+        assert "Autoencoder: " in result.output
+        assert "; proven\n" in result.output
+
+    def test_what_is_ignored_is_not_told(self) -> None:
+        result = run("check", "broken.py", "--ignore", "SL1,SL3", "--output-format", "concise")
+        assert (result.exit_code, result.output) == (0, "")
+
+    def test_findings_as_data(self) -> None:
+        (finding, *_) = json.loads(run("check", "broken.py", "--output-format", "json").output)
+        assert (finding["code"], finding["path"], finding["line"], finding["layer"]) == ("SL101", "broken.py", 7, "up")
+
+    def test_the_size_after_every_layer(self) -> None:
+        result = run("show", "mended.py", "--input", "N,3,H,W")
+        assert result.exit_code == 0
+        assert "Autoencoder()" in result.output
+        assert "Conv2d at down" in result.output
+        assert "mended.py:10" in result.output
+
+    def test_showing_what_is_not_there(self) -> None:
+        assert run("show", "missing.py").exit_code == 2
+        Path("plain.py").write_text("x = 1\n")
+        result = run("show", "plain.py")
+        assert result.exit_code == 2
+        assert "there is no model in plain.py" in result.output
+
+
+class TestRuleDocumentation:
+    """From the rules' own files."""
+
+    def test_every_code_is_listed(self) -> None:
+        lines = run("rules").output.splitlines()
+        codes = [line.split()[0] for line in lines]
+        assert codes == sorted(codes)
+        assert {"SL101", "SL201", "SL302", "SL901", "SL906"} <= set(codes)
+
+    @pytest.mark.parametrize("code", ["SL101", "sl101", "lossy-round-trip"])
+    def test_a_code_is_explained_by_its_code_or_name(self, code: str) -> None:
+        result = run("explain", code)
+        assert result.exit_code == 0
+        assert result.output.startswith("# SL101 lossy-round-trip\n")
+
+    def test_what_the_analysis_could_not_do_is_explained_too(self) -> None:
+        assert "--model 'UNet(n_channels=3, n_classes=2)'" in run("explain", "SL902").output
+
+    def test_an_unknown_code_is_told_with_the_nearest(self) -> None:
+        result = run("explain", "SL110")
+        assert result.exit_code == 2
+        assert "there is no rule SL110; did you mean SL1" in result.output

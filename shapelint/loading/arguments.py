@@ -142,7 +142,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
 )
 
 
-class CannotGuess(Exception):  # noqa: N818 - an answer, not a failure of the program
+class CannotGuess(Exception):
     """A required argument that neither its name nor its annotation explains."""
 
     def __init__(self, names: Sequence[str]) -> None:
