@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ from torch import nn
 from shapelint.sizes import Size
 
 Rule = Callable[..., Any]
+RuleT = TypeVar("RuleT", bound=Rule)
 Target = str | Callable[..., Any] | type[nn.Module]
 
 
@@ -49,8 +50,8 @@ class Spec:
     Attributes:
         shape: the sizes, each a plain int or a symbolic ``Dim``.
         dtype: ``None`` means the dtype of the operation's first tensor argument.
-        value: the contents, nested lists of sizes, where later code may read them back
-            (``torch.tensor([h, w])``); ``None`` if unknown.
+        value: what is known of the contents: nested lists of sizes where later code may read them back
+            (``torch.tensor([h, w])``), or an object of the rules' own; ``None`` if nothing is.
     """
 
     shape: tuple[Size, ...]
@@ -69,14 +70,14 @@ _NAMESPACES: tuple[Any, ...] = (
 )
 
 
-def shape_rule(*targets: Target) -> Callable[[Rule], Rule]:
+def shape_rule(*targets: Target) -> Callable[[RuleT], RuleT]:
     """Register the decorated function as the shape rule of every target.
 
     Raises:
         ValueError: a name is found nowhere, or a target has a rule already.
     """
 
-    def register(rule: Rule) -> Rule:
+    def register(rule: RuleT) -> RuleT:
         for target in targets:
             for found in _resolve(target):
                 _add(found, rule)

@@ -7,6 +7,7 @@ of products are rewritten first, each rewriting exact under the assumptions it l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from itertools import product as cartesian
 from typing import Any
 
@@ -341,7 +342,7 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     """``a op 0`` for an ``a`` with products, as comparisons of its factors, which are taken to be ≥ 0."""
     if op == "!=":
         return negate(_solve(a, "=="))
-    for solve in (_solve_remainder, _solve_cases):
+    for solve in (_solve_remainder, _solve_floor, _solve_cases):
         solution = solve(a, op)
         if solution is not None:
             return solution
@@ -360,6 +361,22 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     if expanded is not a:
         return compare(expanded, op)
     raise TooComplex(f"{a} is a product of sizes that no set of sizes expresses")
+
+
+def _solve_floor(a: Expr, op: str) -> bool | Condition | None:
+    """``c * (x // d) + k op 0`` for an ``x`` with products, as bounds on ``x``."""
+    if len(a.items) != 1 or not isinstance(a.items[0][0], ex.FloorDiv):
+        return None
+    term, coefficient = a.items[0]
+    assert isinstance(term, ex.FloorDiv)
+    x, d = term.numerator, term.divisor
+    if op == "==":
+        value, remainder = divmod(-a.const, coefficient)
+        low, high = ex.add_constant(x, -d * value), ex.add_constant(ex.scale(x, -1), d * (value + 1) - 1)
+        return remainder == 0 and all_of(compare(low, ">="), compare(high, ">="))
+    if coefficient > 0:
+        return compare(ex.add_constant(x, d * (a.const // coefficient)), ">=")
+    return compare(ex.add_constant(ex.scale(x, -1), d * (a.const // -coefficient + 1) - 1), ">=")
 
 
 def _solve_cases(a: Expr, op: str) -> bool | Condition | None:
@@ -467,6 +484,31 @@ def _solve_pair(items: Sequence[tuple[ex.Product, int]]) -> bool | Condition | N
     (left, cl), (right, cr) = items
     if (cl > 0) == (cr > 0):
         return None
+    differences = _factor_differences(left, cl, right, cr)
+    if differences is None:
+        return None
+    signs = {_sign(d) for d in differences}
+    if None in signs or {1, -1} <= signs:
+        return None
+    equal = all_of(*(compare(d, "==") for d in differences))
+    empty_left = any_of(*(compare(f, "==") for f in left.factors))
+    empty_right = any_of(*(compare(f, "==") for f in right.factors))
+    return any_of(equal, all_of(empty_left, empty_right))
+
+
+def never_above(a: Expr, b: Expr) -> bool:
+    """Whether a product ``a`` is at most ``b`` for all sizes of at least 1, factor by factor."""
+    items = [item for part in (a, b) for item in part.items if part.const == 0 and len(part.items) == 1]
+    if len(items) != 2 or not all(isinstance(term, ex.Product) for term, _ in items):
+        return False
+    (left, cl), (right, cr) = items
+    assert isinstance(left, ex.Product) and isinstance(right, ex.Product)
+    differences = _factor_differences(left, cl, right, -cr)
+    return differences is not None and all(_sign(d) in (0, -1) for d in differences)
+
+
+def _factor_differences(left: ex.Product, cl: int, right: ex.Product, cr: int) -> list[Expr] | None:
+    """Per symbol, one product's factor less the other's, scaled so that both grow alike; ``None`` if they do not match."""
     by_symbol_left = {f.support: f for f in left.factors}
     by_symbol_right = {f.support: f for f in right.factors}
     if len(by_symbol_left) != len(left.factors) or len(by_symbol_right) != len(right.factors):
@@ -478,21 +520,11 @@ def _solve_pair(items: Sequence[tuple[ex.Product, int]]) -> bool | Condition | N
     for support, factor in by_symbol_left.items():
         partner = by_symbol_right[support]
         grows, other = ex.slope(factor), ex.slope(partner)
-        if not grows or not other:
-            return None
-        ratio = grows / other
+        ratio = grows / other if grows and other else Fraction(1)
         numerators *= ratio.numerator
         denominators *= ratio.denominator
         differences.append(ex.subtract(ex.scale(factor, ratio.denominator), ex.scale(partner, ratio.numerator)))
-    if numerators != denominators:
-        return None
-    signs = {_sign(d) for d in differences}
-    if None in signs or {1, -1} <= signs:
-        return None
-    equal = all_of(*(compare(d, "==") for d in differences))
-    empty_left = any_of(*(compare(f, "==") for f in left.factors))
-    empty_right = any_of(*(compare(f, "==") for f in right.factors))
-    return any_of(equal, all_of(empty_left, empty_right))
+    return differences if numerators == denominators else None
 
 
 def _sign(a: Expr) -> int | None:

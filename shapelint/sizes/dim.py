@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex
 from shapelint.sizes import condition as cond
 from shapelint.sizes import expr as ex
 from shapelint.sizes import path
+from shapelint.sizes import region as rg
 from shapelint.sizes.condition import Condition
 from shapelint.sizes.expr import Env, Expr
 from shapelint.sizes.region import TooComplex
@@ -61,23 +62,29 @@ class Dim:
     def __mul__(self, other: Any) -> Any:
         if type(other) is int:
             return of(ex.scale(self.expr, other))
-        if isinstance(other, float) and not _short(other):
+        if type(other) is float and not _short(other):
             return FloatProduct(self.expr, other)
         return _arithmetic(self, other, ex.multiply, Ratio.__mul__)
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Any) -> Any:
-        return _arithmetic(self, other, _floordiv, Ratio.__floordiv__)
+        return _arithmetic(self, _divisor(other), _floordiv, Ratio.__floordiv__)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return _arithmetic(self, other, lambda a, b: _floordiv(b, a), Ratio.__rfloordiv__)
+        divisor = _divisor(self)
+        if not isinstance(divisor, Dim):
+            return other // divisor
+        return _arithmetic(divisor, other, lambda a, b: _floordiv(b, a), Ratio.__rfloordiv__)
 
     def __mod__(self, other: Any) -> Any:
-        return _arithmetic(self, other, _modulo, Ratio.__mod__)
+        return _arithmetic(self, _divisor(other), _modulo, Ratio.__mod__)
 
     def __rmod__(self, other: Any) -> Any:
-        return _arithmetic(self, other, lambda a, b: _modulo(b, a), Ratio.__rmod__)
+        divisor = _divisor(self)
+        if not isinstance(divisor, Dim):
+            return other % divisor
+        return _arithmetic(divisor, other, lambda a, b: _modulo(b, a), Ratio.__rmod__)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -235,26 +242,78 @@ def expr_of(size: Any) -> Expr | None:
         return size.expr
     if type(size) is int:
         return ex.constant(size)
-    if isinstance(size, (float, Ratio, FloatProduct)) or not isinstance(size, SupportsIndex):
+    if issubclass(type(size), _FRACTIONAL) or not isinstance(size, SupportsIndex):
         return None
-    try:
-        return ex.constant(int(size.__index__()))
-    except (TypeError, RuntimeError):
-        # A tensor has __index__ but only one-element integer ones answer: not a size then.
-        return None
+    # A tensor has __index__ too, but arithmetic with one gives a tensor.
+    return None if hasattr(size, "__torch_function__") else ex.constant(int(size.__index__()))
 
 
 def _arithmetic(a: Dim, b: Any, on_exprs: Any, on_ratios: Any) -> Any:
     other = expr_of(b)
     if other is not None:
         return of(on_exprs(a.expr, other))
-    if isinstance(b, (float, Ratio, Fraction, FloatProduct)):
+    if issubclass(type(b), _FRACTIONAL):
         return on_ratios(_as_ratio(a), b)
     return NotImplemented
 
 
+def _divisor(size: Any) -> Any:
+    """A symbolic divisor, told apart from 0; a plain int on each path if it can only be one of a few."""
+    if not isinstance(size, Dim):
+        return size
+    if path.possible(size == 0) and bool(size == 0):
+        raise ZeroDivisionError("integer division or modulo by zero")
+    few = path.few_values(size.expr)
+    return path.concrete(size.expr) if few else size
+
+
 def _floordiv(a: Expr, b: Expr) -> Expr:
-    return ex.floordiv(a, b.const) if not b.items else ex.quotient(a, b)
+    if not b.items:
+        return ex.floordiv(a, b.const)
+    number, divisor = ex.cancel(a, b)
+    if not divisor.items:
+        return ex.floordiv(number, divisor.const)
+    return bounded_quotient(number, divisor) or ex.quotient(number, divisor)
+
+
+MAX_QUOTIENT = 64
+"""A quotient of sizes that never exceeds this is written case by case: q where q*b <= a < (q+1)*b."""
+
+
+def bounded_quotient(a: Expr, b: Expr) -> Expr | None:
+    """``a // b`` for positive ``b`` as a piecewise constant, if it is one with few values."""
+    if not (a.affine and b.affine):
+        return None
+    key = ("bounded quotient", b)
+    if key not in a.memo:
+        a.memo[key] = _bounded_quotient(a, b)
+    found: Expr | None = a.memo[key]
+    return found
+
+
+def _bounded_quotient(a: Expr, b: Expr) -> Expr | None:
+    names = tuple(sorted({*a.support, *b.support}))
+    sizes = rg.positive(len(names))
+    proper = cond.all_of(cond.compare(ex.add_constant(b, -1), ">="), cond.compare(a, ">="))
+    here = cond.placed_of(proper).over(names).intersect(sizes)
+    for most in (1, 2, 4, 8, 16, 32, MAX_QUOTIENT):
+        within = cond.placed_of(_less(a, ex.scale(b, most + 1))).over(names)
+        if here.is_subset(within):
+            break
+    else:
+        return None
+    cases = []
+    for value in range(most + 1):
+        where = cond.all_of(cond.compare(ex.subtract(a, ex.scale(b, value)), ">="), _less(a, ex.scale(b, value + 1)))
+        placed = cond.placed_of(where)
+        region = placed.over(names).intersect(here)
+        if not region.is_empty():
+            cases.append((rg.Placed(names, region), ex.constant(value)))
+    return ex.piecewise(tuple(cases))
+
+
+def _less(a: Expr, b: Expr) -> bool | Condition:
+    return cond.compare(ex.add_constant(ex.subtract(b, a), -1), ">=")
 
 
 def _modulo(a: Expr, b: Expr) -> Expr:
@@ -269,7 +328,7 @@ def _comparison(a: Dim, b: Any, op: str, on_ratios: Any) -> Any:
     else:
         other = expr_of(b)
         if other is None:
-            return on_ratios(_as_ratio(a), b) if isinstance(b, (float, Ratio, Fraction, FloatProduct)) else NotImplemented
+            return on_ratios(_as_ratio(a), b) if issubclass(type(b), _FRACTIONAL) else NotImplemented
         difference = ex.subtract(a.expr, other)
     return _sign_condition(difference, op)
 
@@ -488,6 +547,10 @@ for _name in (
     setattr(FloatProduct, _name, _through_exact(_name))
 
 
+# Real types: what merely passes for a float (a square root nobody follows) computes for itself.
+_FRACTIONAL = (float, Fraction, Ratio, FloatProduct)
+_NUMERIC = (int, Dim, *_FRACTIONAL)
+
 _ratio_class: type[Ratio] = Ratio
 _product_class: type[FloatProduct] = FloatProduct
 
@@ -509,7 +572,7 @@ def _as_ratio(value: Any) -> Ratio:
 
 
 def _fractional(a: Ratio, b: Any, combine: Any) -> Any:
-    if not isinstance(b, (int, float, Fraction, Dim, Ratio, FloatProduct)):
+    if not issubclass(type(b), _NUMERIC):
         return NotImplemented
     other = _as_ratio(b)
     number, divisor = combine(a.number, a.divisor, other.number, other.divisor)
@@ -522,7 +585,7 @@ def _fractional(a: Ratio, b: Any, combine: Any) -> Any:
 def _ratio_comparison(a: Ratio, b: Any, op: str) -> Any:
     if isinstance(b, float) and math.isinf(b):
         return {"==": False, "!=": True}.get(op, (b > 0) == (op in ("<", "<=")))
-    if not isinstance(b, (int, float, Fraction, Dim, Ratio, FloatProduct)):
+    if not issubclass(type(b), _NUMERIC):
         return NotImplemented
     other = _as_ratio(b)
     # Divisors are sizes or positive constants, so multiplying by them keeps the order.
@@ -619,7 +682,10 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
         return cond.any_of(*(
             cond.compare(ex.add_constant(by, -d), "==") for d in ex_divisors(number.const)
         ))
-    remainder = ex.subtract(number, ex.multiply(ex.quotient(number, by), by))
+    if cond.never_above(number, by):
+        # at most one whole part fits: it divides where the two are equal, or nothing is left to divide
+        return cond.any_of(cond.compare(ex.subtract(number, by), "=="), cond.compare(number, "=="))
+    remainder = ex.subtract(number, ex.multiply(_floordiv(number, by), by))
     if remainder.items and not remainder.affine:
         raise TooComplex(f"whether {by} divides {number} is beyond what a set of sizes can express")
     return cond.compare(remainder, "==")
@@ -635,6 +701,8 @@ def divide(size: Any, divisor: Any) -> Any:
     number, by = expr_of(size), expr_of(divisor)
     if number is None or by is None:
         raise TypeError("divide() takes sizes")
+    if number is not by and path.implied(cond.compare(ex.subtract(number, by), "==")):
+        return 1
     return of(_floordiv(number, by))
 
 

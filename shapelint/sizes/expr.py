@@ -360,9 +360,23 @@ def multiply(a: Expr, b: Expr) -> Expr:
         return scale(a, b.const)
     if not a.items:
         return scale(b, a.const)
+    for number, other in ((a, b), (b, a)):
+        cases = _constant_cases(number)
+        if cases is not None and other.affine:
+            return piecewise(tuple((where, scale(other, value)) for where, value in cases))
     ca, fa = factorize(a)
     cb, fb = factorize(b)
     return unfactorize(ca * cb, fa + fb)
+
+
+def _constant_cases(a: Expr) -> list[tuple[Placed, int]] | None:
+    """The cases of a piecewise constant, ``None`` for any other expression."""
+    if a.const or len(a.items) != 1 or not isinstance(a.items[0][0], Piece):
+        return None
+    cases, coefficient = a.items[0][0].cases, a.items[0][1]
+    if any(value.items for _, value in cases):
+        return None
+    return [(where, coefficient * value.const) for where, value in cases]
 
 
 def multiply_all(factors: Iterable[Expr]) -> Expr:

@@ -67,6 +67,10 @@ class Path:
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:
         """Called where sizes broadcast only because one of them happens to be 1."""
 
+    def few_values(self, size: Expr) -> bool:
+        """Whether a size can only be one of a few numbers on this path."""
+        return size.is_constant
+
     def concrete(self, size: Expr) -> int:
         """A plain int for a size that must be one (``range(h)``, an index)."""
         if size.is_constant:
@@ -145,6 +149,11 @@ def note_accident(condition: bool | Condition, a: object, b: object) -> None:
     """Tell the path that sizes broadcast by accident where the condition holds."""
     if _active is not None:
         _active.accident(condition, a, b)
+
+
+def few_values(size: Expr) -> bool:
+    """Whether a size can only be one of a few numbers on the active path."""
+    return _active is not None and _active.few_values(size)
 
 
 def concrete(size: Expr) -> int:

@@ -21,7 +21,7 @@ from shapelint.sizes.expr import Env, Expr, Rename
 SCALED_LIMIT = 65_536
 """Up to this size a float scale factor's rounding is checked one size at a time."""
 
-_MAX_ROUNDING_EXCEPTIONS = 512
+_MAX_ROUNDING_RUNS = 64
 
 _uids = itertools.count()
 _SET = isl.dim_type.set
@@ -393,8 +393,8 @@ def _scaled_function(inner: isl.PwAff, factor: float) -> isl.PwAff:
     ratio, exceptions = _rounding(factor)
     scaled = inner.scale_val(isl.Val(ratio.numerator)).scale_down_val(isl.Val(ratio.denominator)).floor()
     space = isl.LocalSpace.from_space(inner.get_domain_space())
-    for value, correction in exceptions:
-        at = inner.eq_set(isl.PwAff.from_aff(isl.Aff.val_on_domain(space, isl.Val(value))))
+    for correction, where in exceptions:
+        at = where.apply(isl.Map.from_pw_aff(inner).reverse())
         fixed = isl.PwAff.from_aff(isl.Aff.val_on_domain(space, isl.Val(correction)))
         scaled = scaled.add(fixed.intersect_domain(at).union_add(
             isl.PwAff.zero_on_domain(space).subtract_domain(at)
@@ -403,22 +403,48 @@ def _scaled_function(inner: isl.PwAff, factor: float) -> isl.PwAff:
 
 
 @lru_cache(maxsize=256)
-def _rounding(factor: float) -> tuple[Fraction, tuple[tuple[int, int], ...]]:
-    """A ratio whose floor is that of the float's product, and where double precision departs from it.
+def _rounding(factor: float) -> tuple[Fraction, tuple[tuple[int, isl.Set], ...]]:
+    """A ratio whose floor is that of the float's product, and by how much and where double precision departs.
+
+    Departures lie among the multiples of the ratio's denominator and, since rounding is relative, fill one
+    interval in every range between powers of two: so a few intervals describe them.
 
     Raises:
         TooComplex: there are more departures than a set can carry.
     """
     for ratio in (Fraction(factor).limit_denominator(4096), Fraction(factor)):
         a, b = ratio.numerator, ratio.denominator
-        exceptions = [
-            (w, difference)
-            for w in range(SCALED_LIMIT)
-            if (difference := int(float(w) * factor // 1) - a * w // b)
-        ]
-        if len(exceptions) <= _MAX_ROUNDING_EXCEPTIONS:
-            return ratio, tuple(exceptions)
+        runs: dict[int, list[list[int]]] = {}
+        for w in range(SCALED_LIMIT):
+            difference = int(float(w) * factor // 1) - a * w // b
+            if difference:
+                found = runs.setdefault(difference, [])
+                if found and found[-1][1] + b == w:
+                    found[-1][1] = w
+                else:
+                    found.append([w, w])
+        if sum(map(len, runs.values())) <= _MAX_ROUNDING_RUNS:
+            return ratio, tuple((d, _stepped(found, b)) for d, found in runs.items())
     raise TooComplex(f"the scale factor {factor!r} rounds differently at too many sizes")
+
+
+def _stepped(runs: list[list[int]], step: int) -> isl.Set:
+    parts = [f"[i] : {low} <= i <= {high} and (i - {low}) mod {step} = 0" for low, high in runs]
+    return isl.Set(f"{{ {'; '.join(parts)} }}")
+
+
+def value_region(a: Expr, where: Placed) -> Region:
+    """The values an affine expression takes over a set of sizes, as a set of one variable."""
+    general = anonymous(a)
+    region = where.region.project(tuple(where.support.index(name) for name in a.support))
+    key = ("values", region.uid)
+    known = general.memo.get(key)
+    if known is None:
+        graph = isl.Map.from_pw_aff(affine_function(general, len(a.support)))
+        image = region.isl_set.apply(graph).compute_divs().coalesce()
+        known = general.memo[key] = Region(1, image)
+    assert isinstance(known, Region)
+    return known
 
 
 def divisors(number: int) -> Iterator[int]:

@@ -15,9 +15,13 @@ from shapelint.sizes import Condition, Domain, Path, Undecided, negate
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import compare
 from shapelint.sizes.expr import Expr
+from shapelint.sizes.region import value_region
 from shapelint.tracing import joining
 from shapelint.tracing.record import Failure
 from shapelint.tracing.tensor import SymbolicTensor
+
+FEW_VALUES = 8
+"""A divisor with at most this many values is made a plain int."""
 
 MAX_VALUES = 96
 """A size that must be a plain int is tried for each of its values, if there are no more than this."""
@@ -103,15 +107,29 @@ class ExploringPath(Path):
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:
         self.on_accident(condition, a, b)
 
-    def concrete(self, size: Expr) -> int:
+    def few_values(self, size: Expr) -> bool:
+        values = self._values(size)
+        return values is not None and len(values) <= FEW_VALUES
+
+    def _values(self, size: Expr) -> list[int] | None:
+        """The numbers a size can be on this path, if they are not too many to try."""
         if size.is_constant:
-            return size.const
+            return [size.const]
         known = self.domain.over(size.support)
+        if size.affine:
+            region = value_region(size, known)
+            points = region.points(MAX_VALUES)
+            return None if points is None else [p[0] for p in points]
         points = known.region.points(5_000)
-        if points is not None:
-            values = sorted({size.evaluate(dict(zip(known.support, p, strict=True))) for p in points})
-            if len(values) <= MAX_VALUES:
-                return next((v for v in values[:-1] if compare(ex.add_constant(size, -v), "==")), values[-1])
+        if points is None:
+            return None
+        values = sorted({size.evaluate(dict(zip(known.support, p, strict=True))) for p in points})
+        return values if len(values) <= MAX_VALUES else None
+
+    def concrete(self, size: Expr) -> int:
+        values = self._values(size)
+        if values is not None:
+            return next((v for v in values[:-1] if compare(ex.add_constant(size, -v), "==")), values[-1])
         raise Undecided(f"a plain number is needed where the size is {size}")
 
 

@@ -15,13 +15,13 @@ from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import compare
 from shapelint.sizes.dim import Dim
 from shapelint.sizes.expr import Expr
-from shapelint.sizes.region import Placed
+from shapelint.sizes.region import Placed, divisors
 from shapelint.tracing.running import holds_tensors
 from shapelint.tracing.tensor import SymbolicTensor
 
 Leaf = Any
 
-MAX_VARIANTS = 64
+MAX_VARIANTS = 1024
 """Most formulas tried when products from several paths are brought together."""
 
 
@@ -154,10 +154,12 @@ def _rounded_up(formula: Expr) -> list[Expr]:
     found: list[Expr] = []
     for term, coefficient in formula.items:
         if isinstance(term, ex.FloorDiv) and term.affine:
-            up = ex.floordiv(ex.add_constant(term.numerator, term.divisor - 1), term.divisor)
             rest = ex.subtract(formula, ex.make([(term, coefficient)], 0))
-            general = ex.add(rest, ex.scale(up, coefficient))
-            found += [general, ex.add_constant(general, -coefficient)]
+            # the division may be several in one, of which the last or all round up
+            for step in divisors(term.divisor):
+                up = ex.floordiv(ex.add_constant(term.numerator, term.divisor - step), term.divisor)
+                general = ex.add(rest, ex.scale(up, coefficient))
+                found += [general, ex.add_constant(general, -coefficient)]
     return found
 
 

@@ -22,10 +22,12 @@ from torch.nn import functional
 from shapelint.sizes import Dim, Ratio, Undecided, smax, smin
 from shapelint.sizes import expr as ex
 from shapelint.sizes import path as paths
+from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct
 from shapelint.tracing.tensor import SymbolicTensor
 
 _SYMBOLIC = (Dim, Ratio, FloatProduct)
+_FRACTIONS = (Ratio, FloatProduct)
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "shapelint", "islpy", "networkx", "sympy"})
 
 
@@ -81,7 +83,13 @@ def _opaque_operator(name: str) -> Any:
 
 
 def _opaque_comparison(name: str) -> Any:
-    return lambda self, other: getattr(float, name)(_value(self), _value(other))
+    def method(self: OpaqueFloat, other: Any) -> bool:
+        if type(other) is int and other > LARGEST_TENSOR:
+            # "more elements than 2**31?": taken to be no, as for exact sizes
+            return name in ("__ne__", "__lt__", "__le__")
+        return bool(getattr(float, name)(_value(self), _value(other)))
+
+    return method
 
 
 for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs", "mod"):
@@ -147,7 +155,7 @@ class symbolic_float(metaclass=_FloatStand):  # noqa: N801 - stands in for float
 
 
 def _range(start: Any, stop: Any, step: Any) -> Iterator[Any]:
-    if not isinstance(step, Dim) and step > 0:
+    if isinstance(step, Dim) or step > 0:
         while start < stop:
             yield start
             start = start + step
@@ -160,6 +168,8 @@ def symbolic_range(*args: Any) -> Any:
     if not any(isinstance(a, Dim) for a in args):
         return range(*args)
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    if isinstance(step, Dim) and paths.implied(step > 0):
+        return _range(start, stop, step)
     span = stop - start
     if isinstance(span, Dim) and type(step) is int:
         return _range(start, start + paths.concrete(span.expr), step)
@@ -179,7 +189,12 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
     def extreme(*args: Any, **kwargs: Any) -> Any:
         values = tuple(args[0]) if len(args) == 1 else args
         if not kwargs and any(isinstance(v, Dim) for v in values) and all(isinstance(v, (Dim, int)) for v in values):
-            return symbolic(*values) if len(values) > 1 else values[0]
+            found = symbolic(*values) if len(values) > 1 else values[0]
+            # A window of min(h, w, 7) columns: later views need the number, and it can only be one of a few.
+            few = plain is min and isinstance(found, Dim) and paths.few_values(found.expr)
+            return paths.concrete(found.expr) if few else found
+        if not kwargs and any(isinstance(v, _FRACTIONS) for v in values) and len(values) > 1:
+            return OpaqueFloat(lambda: plain(_value(v) for v in values))
         return plain(values, **kwargs) if len(args) == 1 else plain(*args, **kwargs)
 
     return extreme
@@ -268,11 +283,31 @@ def _unwrapped(value: Any) -> Any | None:
 def _uncached(cached: Any) -> Any:
     @functools.wraps(cached.__wrapped__)
     def call(*args: Any, **kwargs: Any) -> Any:
-        values = (*args, *kwargs.values())
-        symbolic = any(isinstance(v, (*_SYMBOLIC, SymbolicTensor)) or type(v).__name__ == "SymbolicShape" for v in values)
+        symbolic = is_symbolic(args) or is_symbolic(kwargs)
         return (cached.__wrapped__ if symbolic else cached)(*args, **kwargs)
 
     return call
+
+
+def _lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:
+    if callable(maxsize):
+        return _uncached(_original_lru_cache(maxsize))
+    return lambda function: _uncached(_original_lru_cache(maxsize, typed)(function))
+
+
+_original_lru_cache: Any = functools.lru_cache
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a value is or holds a symbolic tensor or size."""
+    kind = type(value)
+    if kind is SymbolicTensor or kind is OpaqueFloat or issubclass(kind, _SYMBOLIC):
+        return True
+    if issubclass(kind, (tuple, list)):
+        return any(is_symbolic(v) for v in value)
+    if kind is slice:
+        return is_symbolic(value.start) or is_symbolic(value.stop) or is_symbolic(value.step)
+    return kind is dict and any(is_symbolic(v) for v in value.values())
 
 
 _replacements: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -289,6 +324,8 @@ def _replacements_in(module: ModuleType) -> dict[str, Any]:
         plain = _unwrapped(value)
         if plain is not None:
             names[name] = plain
+        elif value is _original_lru_cache or value is functools.cache:
+            names[name] = _lru_cache
         elif value is torch.utils.checkpoint.checkpoint:
             names[name] = _checkpoint
         elif getattr(value, "__module__", None) == "math" and value is getattr(math, getattr(value, "__name__", ""), None):
@@ -296,6 +333,35 @@ def _replacements_in(module: ModuleType) -> dict[str, Any]:
                 names[name] = _MATH[value.__name__]
     _replacements[module.__name__] = (len(namespace), names)
     return names
+
+
+_cells: dict[str, tuple[int, list[tuple[Any, Any]]]] = {}
+
+
+def _cached_cells_in(module: ModuleType) -> list[tuple[Any, Any]]:
+    """Closure cells of a module's methods that hold a cached function (a decorator's own lru_cache)."""
+    namespace = vars(module)
+    known = _cells.get(module.__name__)
+    if known is not None and known[0] == len(namespace):
+        return known[1]
+    found: list[tuple[Any, Any]] = []
+    for value in list(namespace.values()):
+        functions = vars(value).values() if isinstance(value, type) and value.__module__ == module.__name__ else (value,)
+        for member in functions:
+            function = getattr(member, "__func__", member)  # a static method's
+            for cell in (function.__closure__ or ()) if isinstance(function, FunctionType) else ():
+                if _is_filled(cell) and isinstance(cell.cell_contents, functools._lru_cache_wrapper):
+                    found.append((cell, _uncached(cell.cell_contents)))
+    _cells[module.__name__] = (len(namespace), found)
+    return found
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:  # an empty cell, which is the only way to find out
+        return False
+    return True
 
 
 def _is_foreign(name: str | None) -> bool:
@@ -345,6 +411,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._undo: list[tuple[Any, str, Any, bool]] = []
+        self._cells: list[tuple[Any, Any]] = []
         self._globals: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = []
 
     def set(self, owner: Any, name: str, value: Any) -> None:
@@ -361,8 +428,13 @@ class Patches:
             present = {name: namespace[name] for name in names if name in namespace}
             self._globals.append((namespace, present, tuple(n for n in names if n not in present)))
             namespace.update(names)
+            for cell, plain in _cached_cells_in(module):
+                self._cells.append((cell, cell.cell_contents))
+                cell.cell_contents = plain
         for name, value in _MATH.items():
             self.set(math, name, value)
+        self.set(functools, "lru_cache", _lru_cache)
+        self.set(functools, "cache", _lru_cache)
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
         self.set(torch.autograd.Function, "apply", classmethod(_apply))
@@ -375,6 +447,9 @@ class Patches:
             else:
                 delattr(owner, name)
         self._undo.clear()
+        for cell, contents in self._cells:
+            cell.cell_contents = contents
+        self._cells.clear()
         for namespace, present, added in self._globals:
             namespace.update(present)
             for name in added:

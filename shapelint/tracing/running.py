@@ -45,10 +45,10 @@ class Runner:
 
     def _run_on(self, device: str, env: Mapping[str, int]) -> Result:
         if device not in self._copies:
-            clean = copy.deepcopy(self._original)
+            clean = _copy(self._original)
             on_meta = any(p.is_meta for p in (*clean.parameters(), *clean.buffers()))
             self._copies[device] = clean.to_empty(device="cpu") if device == "cpu" and on_meta else clean.to(device)
-        model = copy.deepcopy(self._copies[device])
+        model = _copy(self._copies[device])
         before = paths.active()
         paths.activate(None)
         try:
@@ -59,6 +59,16 @@ class Runner:
             return Result(None, error)
         finally:
             paths.activate(before)
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    """A deep copy; tensors that were computed (an old weight norm's weight) are copied as plain values."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    return copy.deepcopy(model, memo)
 
 
 def _is_meta_limit(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from shapelint.sizes import Dim, Ratio, Size, Undecided, product
+from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class SymbolicTensor(torch.Tensor):
         return iter([self[i] for i in range(int(self.sizes[0]))])
 
     def _known(self, what: str) -> Any:
-        if self.value is None:
+        if self.value is None or not isinstance(self.value, (list, tuple, int, float, Ratio, FloatProduct, Condition)):
             raise Undecided(f"{what} needs the values in a tensor, which depend on the data")
         return self.value
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import itertools
 import sys
 import time
@@ -33,10 +34,11 @@ from shapelint.sizes.dim import FloatProduct
 from shapelint.tracing import exploring
 from shapelint.tracing.exploring import ExploringPath, Frame, Limits, Outcome
 from shapelint.tracing.joining import join_sizes
-from shapelint.tracing.patches import OpaqueFloat, Patches
+from shapelint.tracing.patches import Patches, is_symbolic
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Place, Trace
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
+from shapelint.tracing.values import plain_numbers, scalar_result
 
 _original_call: Any = nn.Module.__call__
 _original_setattr: Any = nn.Module.__setattr__
@@ -87,6 +89,9 @@ class Tracer:
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
         written: dict[tuple[int, str], tuple[Any, Any]] = {}
+        collecting = gc.isenabled()
+        # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
+        gc.disable()
         with self._patched():
             paths.activate(self.path)
             try:
@@ -94,6 +99,8 @@ class Tracer:
             finally:
                 paths.activate(before)
                 _rollback(written)
+                if collecting:
+                    gc.enable()
         outcomes = []
         for members in groups:
             outcome = exploring.join(members, self._join_tensors)
@@ -294,6 +301,8 @@ class Tracer:
     def _apply(
         self, rule: Any, kind: str, target: Any, layer: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        if kind == "function":
+            args = plain_numbers(args)
         call = Call(next(self.indices), kind, target, layer, args, kwargs, _place(), self.path.domain)
         before, self.current = self.current, call
         try:
@@ -314,12 +323,15 @@ class Tracer:
         self.calls.append(call)
         if type(result) is Spec:
             if type(first) is SymbolicTensor and _is_in_place(call.target):
-                first.sizes, first.call = result.shape, call
+                first.sizes, first.call, first.value = result.shape, call, None
                 call.in_place = True
                 call.outputs = (first,)
                 return first
             dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
-            tensor = symbolic_tensor(result.shape, dtype, call, result.value)
+            value = result.value
+            if not result.shape and value is None and call.kind == "function":
+                value = scalar_result(call.target, call.arguments, call.keywords)
+            tensor = symbolic_tensor(result.shape, dtype, call, value)
             call.outputs = (tensor,)
             return tensor
         outputs: list[SymbolicTensor] = []
@@ -427,18 +439,7 @@ def _plain(module: nn.Module) -> bool:
 def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     if args and type(args[0]) is SymbolicTensor:
         return True
-    return any(_is_symbolic(a) for a in args) or (bool(kwargs) and any(_is_symbolic(v) for v in kwargs.values()))
-
-
-def _is_symbolic(value: Any) -> bool:
-    kind = type(value)
-    if kind is SymbolicTensor or kind is OpaqueFloat or issubclass(kind, _SYMBOLIC_NUMBERS):
-        return True
-    if issubclass(kind, (tuple, list)):
-        return any(_is_symbolic(v) for v in value)
-    if kind is slice:
-        return _is_symbolic(value.start) or _is_symbolic(value.stop) or _is_symbolic(value.step)
-    return kind is dict and any(_is_symbolic(v) for v in value.values())
+    return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
 
 
 def _place() -> Place | None:
@@ -459,7 +460,8 @@ def _origin_of(error: BaseException) -> tuple[Place | None, bool]:
         code = step.tb_frame.f_code
         if not _is_internal(code):
             place = Place(code, step.tb_lasti)
-            raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
+        # torch's own Python code raises on purpose too; this tool's exceptions are SizeErrors
+        raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
         step = step.tb_next
     return place, raised
 

@@ -1,0 +1,126 @@
+"""Numbers kept in small tensors: lengths and paddings that models compute with torch functions.
+
+``torch.ceil(n_frames).to(torch.int64)`` on a 0-d tensor is arithmetic on a size; its result is known as
+long as everything it is computed from is.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from shapelint.sizes import smax, smin
+from shapelint.tracing.tensor import SymbolicTensor
+
+
+def _quotient(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
+    if rounding_mode == "floor":
+        return a // b
+    return math.trunc(a / b) if rounding_mode == "trunc" else a / b
+
+
+def _same(a: Any) -> Any:
+    return a
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "__add__": operator.add,
+    "__radd__": operator.add,
+    "sub": operator.sub,
+    "__sub__": operator.sub,
+    "__rsub__": lambda a, b: b - a,
+    "rsub": lambda a, b: b - a,
+    "mul": operator.mul,
+    "__mul__": operator.mul,
+    "__rmul__": operator.mul,
+    "multiply": operator.mul,
+    "div": _quotient,
+    "divide": _quotient,
+    "true_divide": _quotient,
+    "__truediv__": _quotient,
+    "__rtruediv__": lambda a, b: b / a,
+    "__rdiv__": lambda a, b: b / a,
+    "floor_divide": operator.floordiv,
+    "__floordiv__": operator.floordiv,
+    "__rfloordiv__": lambda a, b: b // a,
+    "remainder": operator.mod,
+    "__mod__": operator.mod,
+    "__rmod__": lambda a, b: b % a,
+    "neg": operator.neg,
+    "__neg__": operator.neg,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "trunc": math.trunc,
+    "round": round,
+    "maximum": smax,
+    "minimum": smin,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "detach": _same,
+    "clone": _same,
+    "cpu": _same,
+    "float": _same,
+}
+
+_INTEGERS = frozenset({"long", "int"})
+
+
+def scalar_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The value of an operation on known 0-d tensors and numbers, ``None`` if it is not known."""
+    name = getattr(func, "__name__", "")
+    function = _FUNCTIONS.get(name)
+    if function is None and name not in _INTEGERS and name != "to":
+        return None
+    values = [scalar(a) for a in args]
+    if name == "to" or name in _INTEGERS:
+        return _converted(values[0], name, args, kwargs)
+    if any(v is None for v in values) or not set(kwargs) <= {"rounding_mode"}:
+        return None
+    assert function is not None
+    return function(*values, **kwargs)
+
+
+def _converted(value: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if value is None:
+        return None
+    wanted = [a for a in (*args[1:], *kwargs.values()) if isinstance(a, torch.dtype)]
+    integral = name in _INTEGERS or any(not d.is_floating_point and not d.is_complex for d in wanted)
+    return math.trunc(value) if integral else value
+
+
+def scalar(value: Any) -> Any:
+    """The number in a 0-d tensor, or the number itself; ``None`` if it is unknown."""
+    if type(value) is SymbolicTensor:
+        return value.value if not value.sizes and not isinstance(value.value, (list, tuple)) else None
+    if isinstance(value, torch.Tensor):
+        if value.is_meta or value.ndim:
+            return None
+        return value.item()
+    return None if isinstance(value, (list, tuple, str, torch.dtype)) else value
+
+
+def plain_numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments with the numbers of known 0-d tensors in lists of sizes, where torch would take them too."""
+    return tuple(_plain(a) if type(a) in (list, tuple, slice) else a for a in args)
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind is SymbolicTensor:
+        number = scalar(value)
+        return value if number is None else number
+    if kind is slice:
+        bounds = (value.start, value.stop, value.step)
+        return slice(*map(_plain, bounds)) if any(type(b) is SymbolicTensor for b in bounds) else value
+    if kind in (list, tuple) and any(type(v) in (SymbolicTensor, slice) for v in value):
+        return kind(_plain(v) for v in value)
+    return value
