@@ -19,6 +19,7 @@ from shapelint.tracing.inputs import InputError
 if TYPE_CHECKING:
     from shapelint.api import Analysis
     from shapelint.network.graph import Network
+    from shapelint.tracing.record import Failure
 
 TYPICAL = (28, 32, 64, 96, 128, 224, 256, 512)
 """Side lengths of images that data sets have. A network that returns one of these as it was is made for it."""
@@ -68,9 +69,19 @@ def expected_sizes(analysis: Analysis, network: Network) -> ExpectedSizes:
 
 def _with_pinned(analysis: Analysis) -> Domain:
     domain = Domain.positive(analysis.inputs.symbols)
-    for name, value in analysis._pinned.items():
+    for name, value in (analysis._pinned or _channels_before_the_end(analysis)).items():
         domain = domain.restrict(dim(name) == value)
     return domain
+
+
+def _channels_before_the_end(analysis: Analysis) -> dict[str, int]:
+    """The inferred channels of a model that refuses everything: what its layers left of them before it did."""
+    trace = analysis.trace
+    if trace is None or trace.outcomes or not trace.failures or not analysis.inputs.inferred:
+        return {}
+    last = trace.failures[-1].domain
+    points = last.factors["C"].region.points(1) if "C" in last.factors and len(last.factors["C"].support) == 1 else None
+    return {"C": points[0][0]} if points else {}
 
 
 def _embed(everything: Domain, sizes: SizeSet) -> Domain:
@@ -98,6 +109,7 @@ def _assumed(analysis: Analysis, network: Network, everything: Domain) -> Expect
         regular = allowed if not allowed.is_empty() else everything.subtract(
             _refused_at_the_door(analysis, network, everything) or everything._emptied()
         )
+    regular = _without_collapse(analysis, regular)
     running = regular.intersect(valid)
     if running.is_empty():
         return ExpectedSizes(regular, symbols)
@@ -146,6 +158,27 @@ def _refused_at_the_door(analysis: Analysis, network: Network, among: Domain) ->
             continue
         refused = sizes if refused is None else refused.unite(sizes)
     return refused
+
+
+def is_collapse(failure: Failure) -> bool:
+    """Whether it refuses sizes of which too little is left, rather than sizes of a wrong kind."""
+    return failure.error is None and any(
+        words in failure.reason for words in ("larger than the padded input", "empty", "would make a size", "single")
+    )
+
+
+def _without_collapse(analysis: Analysis, regular: Domain) -> Domain:
+    """Without the sizes that some layer finds too small, if larger ones are left."""
+    assert analysis.trace is not None
+    for failure in analysis.trace.failures:
+        if failure.condition is not None and is_collapse(failure):
+            try:
+                rest = regular.subtract(failure.sizes())
+            except TooComplex:
+                continue  # left among the expected ones: the rules report what fails there
+            if not rest.is_empty() and not SizeSet(rest).is_finite():
+                regular = rest
+    return regular
 
 
 def _large_enough(regular: Domain, running: Domain, symbols: Sequence[str]) -> Domain:

@@ -193,7 +193,7 @@ class _Builder:
 
     def add(self, call: Call) -> None:
         network = self.network
-        tensors = list(_tensors((call.arguments, call.keywords)))
+        tensors = list(tensors_in((call.arguments, call.keywords)))
         parents = [p for p in map(network.producer, tensors) if p is not None]
         network.graph.add_node(call.index, call=call)
         network.graph.add_edges_from((p.index, call.index) for p in parents)
@@ -308,12 +308,13 @@ def _axis_of(tensors: list[SymbolicTensor], symbol: str, axis: int) -> Any:
     return None
 
 
-def _tensors(value: Any) -> Iterator[SymbolicTensor]:
+def tensors_in(value: Any) -> Iterator[SymbolicTensor]:
+    """The symbolic tensors in nested arguments, in order."""
     if isinstance(value, SymbolicTensor):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _tensors(item)
+            yield from tensors_in(item)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _tensors(item)
+            yield from tensors_in(item)

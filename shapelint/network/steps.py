@@ -194,6 +194,12 @@ def parameters_of(call: Call) -> dict[str, Any]:
     return {**dict(zip(known[1], call.arguments, strict=False)), **call.keywords}
 
 
+def argument_names(call: Call) -> tuple[str, ...]:
+    """The names of a function's positional arguments, as far as they are known here."""
+    known = _FUNCTIONS.get(function_name(call.target))
+    return known[1] if known else ()
+
+
 def window_of(call: Call, axis: int, axes: int) -> Window | None:
     """The sliding window of a call on the spatial axis ``axis`` (negative) of ``axes``; ``None`` if it has none."""
     kind = kind_of(call)

@@ -48,13 +48,20 @@ def check(
     analysis: Analysis, select: Iterable[str] | None = None, ignore: Iterable[str] = ()
 ) -> tuple[Diagnostic, ...]:
     """The findings of the chosen rules (by code; ``None``: those on by default), most severe first."""
+    from shapelint.rules.analysis import findings as analysis_findings
     from shapelint.rules.context import Context
 
     rules = rule_classes()
     chosen = [c for c, rule in rules.items() if (rule.default if select is None else c in set(select))]
     context = Context(analysis, frozenset(chosen) if select is not None else frozenset())
+    if analysis.trace is not None:
+        # fixes stand above rules and are handed down to them, so that a rule can be read without them
+        from shapelint.fixes import Mender
+
+        context.mender = Mender(context)
     dropped = frozenset(ignore)
     found = [d for code in chosen if code not in dropped for d in rules[code]().check(context)]
+    found += [d for d in analysis_findings(context) if d.code not in dropped]
     return tuple(sorted(dict.fromkeys(found), key=_order))
 
 

@@ -8,15 +8,17 @@ the steps that changed a size on the way to it and were not made up for; a merge
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shapelint.diagnostics import Fix, Location
 from shapelint.network import ExpectedSizes, Network, Pair, Step, construction_of, expected_sizes
+from shapelint.network.expected import is_collapse
+from shapelint.network.graph import tensors_in
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import function_name, kind_of, spatial_axes, window_of
-from shapelint.sizes import Condition, Dim, SizeSet, TooComplex
+from shapelint.sizes import Condition, Dim, SizeSet, TooComplex, product
 from shapelint.sizes.dim import evaluate
 from shapelint.sizes.domain import Domain
 from shapelint.tracing.record import Accident, Call, Failure, Place
@@ -72,6 +74,32 @@ class Fault:
     value: Any = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """A ``view(-1, n)`` that takes another number of features an image than ``n`` into the batch.
+
+    Attributes:
+        features: how many one image has.
+        columns: n.
+        right: the expected sizes at which they are equal.
+        example: one at which they are not.
+    """
+
+    call: Call
+    features: Any
+    columns: int
+    right: Domain
+    example: dict[str, int]
+
+
+class Mends(Protocol):
+    """What proposes fixes."""
+
+    def for_culprits(self, culprits: Sequence[Culprit]) -> tuple[Fix, ...]: ...
+    def for_merge(self, fault: Fault) -> tuple[Fix, ...]: ...
+    def for_step(self, fault: Fault) -> tuple[Fix, ...]: ...
+
+
 Carried = Mapping[str, tuple[Culprit, ...]]
 
 
@@ -81,10 +109,12 @@ class Context:
 
     Attributes:
         selected: the codes that were asked for by name; empty where the defaults stand.
+        mender: proposes fixes; without one findings have none.
     """
 
     analysis: Analysis
     selected: frozenset[str] = frozenset()
+    mender: Mends | None = None
     _sites: dict[str, Location | None] = field(default_factory=dict)
 
     @property
@@ -264,7 +294,10 @@ class Context:
     def _failures(self) -> Iterator[Fault]:
         assert self.analysis.trace is not None
         groups: dict[object, list[tuple[Failure, Domain]]] = {}
+        folding = {id(fold.call) for fold in self.folds}
         for failure in self.analysis.trace.failures:
+            if id(failure.call) in folding:
+                continue  # told as SL304; which sizes fail depends on the batch
             try:
                 sizes = failure.sizes().intersect(self.expected.domain)
             except TooComplex:
@@ -296,7 +329,10 @@ class Context:
         """The axes on which a merge's operands differ, and the culprits on the way to them."""
         if call is None:
             return (), ()
-        operands = list(_all_tensors(call))
+        own = [self.lossy[id(p)] for p in self.network.closing.get(call.index, ()) if id(p) in self.lossy]
+        if own and kind_of(call) == "unpool":
+            return tuple(culprit.symbol for culprit in own), tuple(own)
+        operands = list(operands_of(call))
         if len(operands) < 2:
             return (), ()
         symbols: dict[str, None] = {}
@@ -395,15 +431,47 @@ class Context:
         assert culprit.pair is not None
         return culprit.pair.up[-1].call.domain.intersect(self.expected.domain).is_empty()
 
+    def where(self, condition: Any) -> Domain | None:
+        """The expected sizes for which a condition holds; ``None`` if there are none, or it cannot be told."""
+        try:
+            found = self.expected.domain.restrict(condition)
+        except TooComplex:
+            return None
+        return None if found.is_empty() else found
+
+    @functools.cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """Where an expected size changes the batch."""
+        found = [_fold_of(call) for call in self.network.calls]
+        folds = []
+        for fold in found:
+            if fold is None:
+                continue
+            call, features, columns = fold
+            right = self.where(features == columns)
+            wrong = self.where(features != columns)
+            if wrong is not None:
+                none = self.expected.domain._emptied()
+                folds.append(Fold(call, features, columns, right or none, self._largest(wrong)))
+        return tuple(folds)
+
+    def _largest(self, wrong: Domain) -> dict[str, int]:
+        """An example above the sizes that are right: images are rather too large than too small."""
+        return self.example(wrong)
+
     # --- fixes ---------------------------------------------------------------------------------------
 
-    def fixes(self, culprits: list[Culprit]) -> tuple[Fix, ...]:
+    def fixes(self, culprits: Sequence[Culprit]) -> tuple[Fix, ...]:
         """What mends these, verified."""
-        return ()
+        return self.mender.for_culprits(culprits) if self.mender is not None else ()
 
-    def resize_fixes(self, fault: Fault) -> tuple[Fix, ...]:
+    def merge_fixes(self, fault: Fault) -> tuple[Fix, ...]:
         """What makes the operands of a merge agree, verified."""
-        return ()
+        return self.mender.for_merge(fault) if self.mender is not None else ()
+
+    def step_fixes(self, fault: Fault) -> tuple[Fix, ...]:
+        """What gives a step parameters that PyTorch takes, verified."""
+        return self.mender.for_step(fault) if self.mender is not None else ()
 
     # --- places and names ------------------------------------------------------------------------------
 
@@ -444,8 +512,30 @@ def described(call: Call) -> str:
 
 def kind_of_failure(failure: Failure) -> str:
     """The kind of fault a failure is, told from itself alone."""
-    operands = list(_all_tensors(failure.call)) if failure.call is not None else []
+    operands = list(operands_of(failure.call)) if failure.call is not None else []
     return _kind_of(failure, len(operands) > 1)
+
+
+def _fold_of(call: Call) -> tuple[Call, Any, int] | None:
+    """The call, the features of one image and the columns, if it is a ``view(-1, n)`` of a batch of images."""
+    if call.kind != "function" or function_name(call.target) not in ("view", "reshape", "_unsafe_view"):
+        return None
+    shape = call.arguments[1:] or (call.keywords.get("shape") or call.keywords.get("size"),)
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    source = call.arguments[0]
+    if not shape or type(shape[0]) is not int or shape[0] != -1 or not isinstance(source, SymbolicTensor):
+        return None
+    batch, columns = source.sizes[0], product(shape[1:])
+    if not isinstance(batch, Dim) or batch.symbols != ("N",) or type(columns) is not int:
+        return None
+    features = product(source.sizes[1:])
+    if len(shape) != 2 or len(source.sizes) < 3 or not isinstance(features, Dim):
+        return None
+    # rows that are whole tokens or pixels (the last axes as they are) are meant
+    trailing = [product(source.sizes[start:]) for start in range(2, len(source.sizes))]
+    whole = any(type(size) is int and size == columns for size in trailing)
+    return None if whole else (call, features, columns)
 
 
 def spatial_operands(call: Call, symbols: Iterable[str]) -> list[list[Any]]:
@@ -453,7 +543,7 @@ def spatial_operands(call: Call, symbols: Iterable[str]) -> list[list[Any]]:
     wanted = frozenset(symbols)
     return [
         [size for size in tensor.sizes if (found := scale_of(size)) and found[0] in wanted]
-        for tensor in _all_tensors(call)
+        for tensor in operands_of(call)
     ]
 
 
@@ -467,9 +557,7 @@ def _kind_of(failure: Failure, merge: bool) -> str:
         return "channels"
     if merge:
         return "merge"
-    if any(word in reason for word in ("larger than the padded input", "empty", "would make a size", "single")):
-        return "collapse"
-    return "refused"
+    return "collapse" if is_collapse(failure) else "refused"
 
 
 def _spatial(condition: Condition) -> bool:
@@ -480,10 +568,9 @@ def _place_key(place: Place | None) -> object:
     return None if place is None else (place.code, place.instruction)
 
 
-def _all_tensors(call: Call) -> Iterator[SymbolicTensor]:
-    from shapelint.network.graph import _tensors
-
-    return _tensors((call.arguments, call.keywords))
+def operands_of(call: Call) -> Iterator[SymbolicTensor]:
+    """The tensors a call takes, in order."""
+    return tensors_in((call.arguments, call.keywords))
 
 
 def _axes_of(tensor: SymbolicTensor, symbol: str) -> list[Any]:

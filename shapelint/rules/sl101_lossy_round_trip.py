@@ -168,8 +168,7 @@ def _together(context: Context) -> list[list[_Entry]]:
             continue
         call = culprit.pair.up[-1].call
         site = context.site(call)
-        windows = tuple((s.kind, s.window) for s in culprit.pair.steps)
-        key = (site, windows) if site is not None and call.kind == "module" else (site, call.layer)
+        key = site if site is not None and call.kind == "module" else (site, call.layer)
         groups.setdefault(key, []).append((culprit, faults))
     order = {symbol: position for position, symbol in enumerate(context.symbols)}
     for members in groups.values():
@@ -188,7 +187,7 @@ def _same_layers(a: Pair, b: Pair) -> bool:
 def _sizes(context: Context, culprits: Sequence[Culprit]) -> str:
     """At which sizes of the input the pair is not exact, whatever is expected."""
     if context.expected.declared and context.expected.sizes.is_finite():
-        return context.expected.sizes.sentence()
+        return wording.points(context.expected.sizes, context.symbols)
     found = {}
     for culprit in culprits:
         assert culprit.pair is not None

@@ -10,6 +10,8 @@ from shapelint.rules.base import Example, Rule
 if TYPE_CHECKING:
     from shapelint.rules.context import Context, Fault
 
+_LONGEST = 160
+
 
 class OutputSizeDiffers(Rule):
     """
@@ -63,7 +65,7 @@ class OutputSizeDiffers(Rule):
                     return F.interpolate(y[..., 1:, :], scale_factor=2)
             """,
             inputs=("N", 3, "H", "W"),
-            sizes="64x65",
+            sizes="65x64",
             message="returns another size than it got",
         ),
         Example(
@@ -85,7 +87,7 @@ class OutputSizeDiffers(Rule):
 
     def check(self, context: Context) -> Iterator[Diagnostic]:
         wrong = [f for f in context.faults if f.kind == "output"]
-        if any(f.culprits for f in wrong):
+        if any(f.culprits for f in context.faults):
             return
         returning = context.analysis.round_trip_sizes
         if returning.is_empty():
@@ -127,9 +129,9 @@ class OutputSizeDiffers(Rule):
             return None
         env = other.next_at_least(**dict.fromkeys(names, 64)) or other.least()
         assert env is not None
-        shape = analysis.output_shape(**env)
-        first = shape if isinstance(shape, tuple) and all(isinstance(s, int) for s in shape) else None
-        got = " × ".join(map(str, first[2:])) if first else "another size"
+        full = analysis._complete(env)
+        main = next((context.main_output(v) for d, v in analysis.trace.outcomes if d.contains(full)), None)
+        got = " × ".join(str(context.size_at(s, full)) for s in main.sizes[2:]) if main is not None else "another size"
         return self.finding(
             Severity.NOTE,
             f"{context.model} returns another size than it got, for some sizes",
@@ -137,5 +139,13 @@ class OutputSizeDiffers(Rule):
             model=context.model,
             sizes=f"As it was: {analysis.round_trip_sizes.project(*names)}",
             example=f"For {wording.at(env, names)} it returns {got}",
+            why=self._formula(context),
             certainty=context.certainty,
         )
+
+    def _formula(self, context: Context) -> str:
+        trace = context.analysis.trace
+        assert trace is not None
+        main = next((t for _, value in trace.outcomes if (t := context.main_output(value)) is not None), None)
+        text = " × ".join(map(str, main.sizes[2:])) if main is not None else ""
+        return f"the output is {text}" if text and len(text) < _LONGEST else ""

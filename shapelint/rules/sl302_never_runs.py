@@ -20,16 +20,16 @@ class NeverRuns(Rule):
 
     ## Example
     ```python
-    x = self.conv(x)          # 2 more columns than x had
-    return x + self.same(x0)  # never equal
+    x = F.adaptive_avg_pool2d(x, 7)
+    return F.pixel_unshuffle(x, 2)   # 7 is never a multiple of 2
     ```
 
     ## Use instead
     Sizes that agree; the message names the operation at which the last sizes are refused.
 
     ## How it is decided
-    Every size is refused by some requirement. Where one layer is to blame, it is reported instead. For inputs that
-    nobody declared and that may be the wrong ones, this is SL904 rather.
+    Every size is refused by some requirement. Where one layer or merge is to blame, it is reported instead (SL101,
+    SL102, SL201, SL402). For inputs that nobody declared and that may be the wrong ones, this is SL904 rather.
     """
 
     code = "SL302"
@@ -51,7 +51,7 @@ class NeverRuns(Rule):
             """
             class Model(nn.Module):
                 def forward(self, x):
-                    return torch.cat([x, F.pad(x, (1, 0))], 1)
+                    return F.pixel_unshuffle(F.adaptive_avg_pool2d(x, 7), 2)
             """,
             inputs=("N", 3, "H", "W"),
             message="no input size passes",
@@ -64,7 +64,7 @@ class NeverRuns(Rule):
         trace = context.analysis.trace
         if trace is None or trace.outcomes or guessed_wrongly(context.analysis):
             return
-        if any(f.culprits or f.kind in ("channels", "output_padding") for f in context.faults):
+        if any(f.culprits or f.kind in ("channels", "output_padding", "merge") for f in context.faults):
             return
         failure = trace.failures[-1] if trace.failures else None
         place = failure.place.location() if failure and failure.place else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from shapelint.sizes import AxisSizes, SizeSet, TooComplex
@@ -46,6 +47,25 @@ def axis_phrase(axis: AxisSizes) -> str:
         more = f"{missing} more than " if missing else ""
         return f"all sizes except {more}the multiples of {axis.modulus}"
     return text
+
+
+def points(sizes: SizeSet, symbols: Sequence[str]) -> str:
+    """A finite set: "155 × 128 × 128", or a sentence where there are many."""
+    found = list(itertools.islice(sizes.enumerate(1 << 20), 5))
+    return listed([at(env, symbols) for env in found]) if len(found) < 5 else sizes.sentence()
+
+
+def phrase(sizes: SizeSet) -> str:
+    """"multiples of 8" where that is meant of every axis, else the whole sentence."""
+    texts = set()
+    for placed in sizes.domain.distinct():
+        if len(placed.support) > 1:
+            return str(sizes)
+        try:
+            texts.add(axis_phrase(sizes.axis(placed.support[0])))
+        except TooComplex:
+            return str(sizes)
+    return texts.pop() if len(texts) == 1 else str(sizes)
 
 
 def either_axis(sizes: Mapping[str, SizeSet]) -> str:

@@ -1,0 +1,203 @@
+"""A change to a model as data, and trying it on the model in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch.nn.functional as functional
+from torch import nn
+
+from shapelint.diagnostics import Fix
+from shapelint.network.scales import scale_of
+from shapelint.network.steps import argument_names, kind_of
+from shapelint.ops import registry
+from shapelint.tracing.record import Call, Place
+from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.tracing.tracer import _place
+
+Targets = Mapping[tuple[str, Fraction], Any]
+"""The size to return, by the input size an axis comes from and the scale it arrives at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """One layer's or call's parameter with another value.
+
+    Attributes:
+        call: a traced call of the layer or function.
+        attribute: "output_padding", "padding", "output_size", "size", or "resize" (of a merge's operand).
+        value: an int, a tuple by axis; for sizes, ``None``.
+        targets: for "output_size" and "size": what to return.
+        operand: for "resize": which tensor is resized, and to which one's size.
+    """
+
+    call: Call
+    attribute: str
+    value: Any = None
+    targets: Targets | None = None
+    operand: tuple[int, int] = (0, 0)
+
+    @property
+    def layer(self) -> str:
+        """The layer's path; for a function, the path of the module whose forward calls it."""
+        return self.call.layer
+
+    @property
+    def key(self) -> object:
+        """Equal for changes of the same thing."""
+        place = self.call.place
+        own = self.layer if self.call.kind == "module" else place and (place.code, place.instruction)
+        return own, self.attribute
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedFix(Fix):
+    """A fix with the changes it consists of, for the editing of source.
+
+    Attributes:
+        changes: all that must be changed together.
+    """
+
+    changes: tuple[Change, ...] = ()
+
+
+@contextlib.contextmanager
+def applied(model: nn.Module, changes: Sequence[Change]) -> Iterator[None]:
+    """The model with the changes, within the block; afterwards it is as it was."""
+    with contextlib.ExitStack() as stack:
+        for change in changes:
+            if change.call.kind != "module":
+                stack.enter_context(_function_changed(change))
+            elif change.targets is not None:
+                stack.enter_context(_told_its_size(model, change))
+            else:
+                stack.enter_context(_attribute_changed(change))
+        yield
+
+
+@contextlib.contextmanager
+def _attribute_changed(change: Change) -> Iterator[None]:
+    module = change.call.target
+    before = {name: getattr(module, name) for name in _affected(module, change.attribute)}
+    axes = len(module.kernel_size) if isinstance(module.kernel_size, tuple) else 1
+    value = change.value if isinstance(change.value, tuple) else (change.value,) * axes
+    try:
+        setattr(module, change.attribute, value)
+        if "_reversed_padding_repeated_twice" in before:
+            module._reversed_padding_repeated_twice = [p for p in reversed(value) for _ in range(2)]
+        yield
+    finally:
+        for name, old in before.items():
+            setattr(module, name, old)
+
+
+def _affected(module: nn.Module, attribute: str) -> list[str]:
+    derived = "_reversed_padding_repeated_twice"
+    return [attribute, derived] if attribute == "padding" and hasattr(module, derived) else [attribute]
+
+
+class _ToldItsSize(nn.Module):
+    """Stands in a layer's place and tells it which size to return."""
+
+    def __init__(self, inner: nn.Module, targets: Targets, kind: str) -> None:
+        super().__init__()
+        self.inner = inner
+        self.targets = targets
+        self.kind = kind
+
+    def forward(self, x: Any, *rest: Any, **options: Any) -> Any:
+        size = wanted_size(x, self.targets, _axes_of(self.inner, x))
+        if self.kind == "resize":
+            mode, corners = getattr(self.inner, "mode", "nearest"), getattr(self.inner, "align_corners", None)
+            return functional.interpolate(x, size=size, mode=mode, align_corners=corners)
+        return self.inner(x, *rest[:1], **{**options, "output_size": size})
+
+
+@contextlib.contextmanager
+def _told_its_size(model: nn.Module, change: Change) -> Iterator[None]:
+    assert change.targets is not None
+    layer = change.call.target
+    owners = [
+        (owner, name) for owner in model.modules() for name, child in owner._modules.items() if child is layer
+    ]
+    wrapper = _ToldItsSize(layer, change.targets, kind_of(change.call))
+    try:
+        for owner, name in owners:
+            owner._modules[name] = wrapper
+        yield
+    finally:
+        for owner, name in owners:
+            owner._modules[name] = layer
+
+
+def wanted_size(x: Any, targets: Targets, axes: int) -> list[Any]:
+    """For each spatial axis of ``x`` the size that belongs to the scale it arrives at; else the axis' own."""
+    return [targets.get(scale_of(size) or ("", Fraction(0)), size) for size in tuple(x.shape)[-axes:]]
+
+
+def _axes_of(module: nn.Module, x: Any) -> int:
+    kernel = getattr(module, "kernel_size", None)
+    return len(kernel) if isinstance(kernel, tuple) else len(x.shape) - 2
+
+
+@contextlib.contextmanager
+def _function_changed(change: Change) -> Iterator[None]:
+    """While tracing, calls of the function from this one place in the source take other arguments."""
+    target = change.call.target
+    rule = registry.function_rule(target)
+    assert rule is not None
+    here = change.call.place
+
+    def changed(*args: Any, **kwargs: Any) -> Any:
+        if not _same(_place(), here):
+            return rule(*args, **kwargs)
+        return _with_change(change, rule, args, kwargs)
+
+    registry._FUNCTION_RULES[target] = changed
+    try:
+        yield
+    finally:
+        registry._FUNCTION_RULES[target] = rule
+
+
+def _same(a: Place | None, b: Place | None) -> bool:
+    return a is not None and b is not None and a.code is b.code and a.instruction == b.instruction
+
+
+def _with_change(
+    change: Change, rule: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if change.attribute == "resize":
+        return rule(*resized(change, args), **kwargs)
+    names = argument_names(change.call)
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    if change.targets is None:
+        given[change.attribute] = change.value
+    else:
+        x = given["input"]
+        given[change.attribute] = wanted_size(x, change.targets, len(x.shape) - 2)
+        given.pop("scale_factor", None)
+        given.pop("recompute_scale_factor", None)
+    return rule(**given)
+
+
+def resized(change: Change, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a merge with one tensor in the size of another."""
+    moved, model = change.operand
+    tensors = [a for value in args for a in (value if isinstance(value, (list, tuple)) else [value])]
+    tensors = [t for t in tensors if isinstance(t, SymbolicTensor)]
+    source, wanted = tensors[moved], tensors[model]
+    replacement = functional.interpolate(source, size=list(wanted.shape[2:]))
+
+    def put(value: Any) -> Any:
+        if value is source:
+            return replacement
+        if isinstance(value, (list, tuple)):
+            return type(value)(put(v) for v in value)
+        return value
+
+    return tuple(put(value) for value in args)
