@@ -527,6 +527,28 @@ def _factor_differences(left: ex.Product, cl: int, right: ex.Product, cr: int) -
     return differences if numerators == denominators else None
 
 
+def unify(a: Expr, b: Expr) -> Expr:
+    """``a`` with the factors that equal one of ``b``'s for all sizes written as in ``b``, so that they cancel."""
+    _, wanted = ex.factorize(b)
+    number, factors = ex.factorize(a)
+    if not wanted or set(wanted) <= set(factors):
+        return a
+    return ex.unfactorize(number, [_written_as(f, wanted) for f in factors])
+
+
+def _written_as(factor: Expr, wanted: Sequence[Expr]) -> Expr:
+    for other in wanted:
+        if (
+            factor is not other
+            and factor.affine
+            and other.affine
+            and factor.support == other.support
+            and rg.positive(len(factor.support)).is_subset(rg.region_where(ex.subtract(factor, other), "=="))
+        ):
+            return other
+    return factor
+
+
 def _sign(a: Expr) -> int | None:
     """1 where ``a`` is never negative for sizes of at least 1, -1 where never positive, 0 where it is 0."""
     if not a.items:

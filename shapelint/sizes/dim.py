@@ -675,7 +675,7 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
         if by.const == 0:
             return cond.compare(number, "==")
         return cond.divides(by.const, number)
-    number, by = ex.cancel(number, by)
+    number, by = ex.cancel(cond.unify(number, by), by)
     if not by.items:
         return cond.divides(by.const, number)
     if not number.items and number.const:
@@ -701,6 +701,7 @@ def divide(size: Any, divisor: Any) -> Any:
     number, by = expr_of(size), expr_of(divisor)
     if number is None or by is None:
         raise TypeError("divide() takes sizes")
+    number = cond.unify(number, by)
     if number is not by and path.implied(cond.compare(ex.subtract(number, by), "==")):
         return 1
     return of(_floordiv(number, by))

@@ -67,6 +67,10 @@ class Path:
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:
         """Called where sizes broadcast only because one of them happens to be 1."""
 
+    def data_branch(self, what: str) -> bool:
+        """One outcome of a branch on contents, which sizes do not decide."""
+        raise Undecided(what)
+
     def few_values(self, size: Expr) -> bool:
         """Whether a size can only be one of a few numbers on this path."""
         return size.is_constant

@@ -49,6 +49,7 @@ class Outcome:
     domain: Domain
     value: Any = None
     error: Exception | None = None
+    on_data: bool = False
     containers: tuple[Any, ...] = ()
     state: dict[tuple[int, str], Any] = field(default_factory=dict)
 
@@ -58,15 +59,17 @@ class Frame:
 
     Attributes:
         decisions: the outcomes to take at the first branches; later ones take their first outcome.
+        on_data: whether this path took a branch on a tensor's contents, which no size decides.
         taken: the outcomes taken so far on this path.
         pending: decisions of the paths still to run.
         written: attributes that modules were given on this path, with what they were before.
     """
 
-    __slots__ = ("decisions", "pending", "taken", "written")
+    __slots__ = ("decisions", "on_data", "pending", "taken", "written")
 
     def __init__(self) -> None:
         self.decisions: tuple[int, ...] = ()
+        self.on_data = False
         self.taken: list[int] = []
         self.pending: list[tuple[int, ...]] = []
         self.written: dict[tuple[int, str], tuple[Any, Any]] = {}
@@ -100,6 +103,13 @@ class ExploringPath(Path):
         choice = self.frames[-1].choose(2) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice
+
+    def data_branch(self, what: str) -> bool:
+        """A branch on a tensor's contents: both outcomes are explored for the same sizes, and must agree."""
+        if not self.frames:
+            raise Undecided(what)
+        self.frames[-1].on_data = True
+        return self.frames[-1].choose(2) == 0
 
     def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         self.on_failing(condition, reason, arguments)

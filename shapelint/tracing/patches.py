@@ -348,7 +348,7 @@ def _cached_cells_in(module: ModuleType) -> list[tuple[Any, Any]]:
     for value in list(namespace.values()):
         functions = vars(value).values() if isinstance(value, type) and value.__module__ == module.__name__ else (value,)
         for member in functions:
-            function = getattr(member, "__func__", member)  # a static method's
+            function = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
             for cell in (function.__closure__ or ()) if isinstance(function, FunctionType) else ():
                 if _is_filled(cell) and isinstance(cell.cell_contents, functools._lru_cache_wrapper):
                     found.append((cell, _uncached(cell.cell_contents)))

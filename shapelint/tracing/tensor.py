@@ -14,6 +14,7 @@ import torch
 
 from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
+from shapelint.sizes.path import active
 
 if TYPE_CHECKING:
     from shapelint.tracing.record import Call
@@ -151,7 +152,10 @@ class SymbolicTensor(torch.Tensor):
         return self._known("numpy()")
 
     def __bool__(self) -> bool:
-        return bool(self.item() if self.value is not None else self._known("a branch on a tensor"))
+        path = active()
+        if self.value is None and path is not None:
+            return path.data_branch("a branch on a tensor needs its values, which depend on the data")
+        return bool(self.item())
 
     def __int__(self) -> int:
         return int(self.item())

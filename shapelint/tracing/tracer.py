@@ -92,10 +92,17 @@ class Tracer:
         collecting = gc.isenabled()
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
+        groups: list[exploring.Group] = []
         with self._patched():
             paths.activate(self.path)
             try:
                 groups = self._explore_all(self.model, args, kwargs, written)
+            except TooComplex as reason:
+                raise Undecided(str(reason)) from reason
+            except Exception as error:
+                # The whole model refuses: its failures are final.
+                self._note_error(error)
+                self._accept(error)
             finally:
                 paths.activate(before)
                 _rollback(written)
@@ -172,11 +179,13 @@ class Tracer:
             pending: list[tuple[int, ...]] = [()]
             while pending:
                 frame.decisions, frame.taken, frame.pending, frame.written = pending.pop(), [], [], {}
+                frame.on_data = False
                 self.path.domain = start
                 if outcomes:
                     exploring.restore(saved)
                 outcome = self._run_once(module, args, kwargs)
                 outcome.domain = self.path.domain
+                outcome.on_data = frame.on_data
                 pending.extend(frame.pending)
                 several = bool(pending or outcomes)
                 if several:
@@ -256,7 +265,8 @@ class Tracer:
             self.path.domain = domain
             raise error
         for outcome in outcomes:
-            if outcome.error is not None:
+            # A check of the contents ("if x.isnan().any(): raise") says nothing about sizes.
+            if outcome.error is not None and not outcome.on_data:
                 self._accept(outcome.error)
         groups = exploring.group(alive)
         for members in groups if len(outcomes) > 1 and saved else ():
@@ -389,11 +399,6 @@ class Tracer:
         self.calls.append(call)
         return joined
 
-    def accept_error(self, error: Exception) -> None:
-        """The whole model refuses: its failures are final."""
-        self._note_error(error)
-        self._accept(error)
-
 
 def trace(
     model: nn.Module,
@@ -413,16 +418,7 @@ def trace(
             name = f"input_{position}" if position < len(args) else list(kwargs)[position - len(args)]
             value.call = Call(next(tracer.indices), "input", name, "", (), {}, None, domain, (value,))
             tracer.calls.append(value.call)
-    try:
-        return tracer.run(tuple(args), kwargs)
-    except TooComplex as reason:
-        raise Undecided(str(reason)) from reason
-    except Exception as error:
-        tracer.accept_error(error)
-        return Trace(
-            domain.symbols, domain, [], tracer.calls, tracer.failures, tracer.accidents,
-            tracer.probes, tracer.suspects, tracer.runs,
-        )
+    return tracer.run(tuple(args), kwargs)
 
 
 # --- small things ------------------------------------------------------------------------------------------

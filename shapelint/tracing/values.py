@@ -115,12 +115,12 @@ def plain_numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _plain(value: Any) -> Any:
     kind = type(value)
-    if kind is SymbolicTensor:
+    if isinstance(value, torch.Tensor):
         number = scalar(value)
         return value if number is None else number
     if kind is slice:
         bounds = (value.start, value.stop, value.step)
-        return slice(*map(_plain, bounds)) if any(type(b) is SymbolicTensor for b in bounds) else value
-    if kind in (list, tuple) and any(type(v) in (SymbolicTensor, slice) for v in value):
+        return slice(*map(_plain, bounds)) if any(isinstance(b, torch.Tensor) for b in bounds) else value
+    if kind in (list, tuple) and any(isinstance(v, (torch.Tensor, slice)) for v in value):
         return kind(_plain(v) for v in value)
     return value
