@@ -234,7 +234,7 @@ def analyze(
                 first = analysis
             if analysis.trace is not None and analysis.trace.outcomes:
                 return analysis
-            if analysis.trace is None and len(options) == 1:
+            if analysis.trace is None:
                 return analysis
     assert first is not None
     return first

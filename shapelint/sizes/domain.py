@@ -12,6 +12,9 @@ from shapelint.sizes import region as rg
 from shapelint.sizes.condition import Condition, Member
 from shapelint.sizes.region import Placed, Region, TooComplex
 
+MAX_SPLIT_PIECES = 32
+"""A factor of more pieces than this is not looked through for independent parts."""
+
 MAX_POINTS = 20_000
 """A finite domain of at most this many points answers what no set expresses, point by point."""
 
@@ -205,15 +208,22 @@ def _outside(factors: Sequence[Placed]) -> Condition:
     return Member(Placed(support, region))
 
 
+def _is_subset_if_quick(a: Region, b: Region) -> bool:
+    try:
+        return a.is_subset(b)
+    except TooComplex:
+        return False  # two factors that stay together are as right as one apart
+
+
 def split(placed: Placed) -> list[Placed]:
     """The factor as independent factors, where it is a product."""
-    if len(placed.support) == 1:
+    if len(placed.support) == 1 or placed.region.isl_set.n_basic_set() > MAX_SPLIT_PIECES:
         return [placed]
     for position, name in enumerate(placed.support):
         others = tuple(i for i in range(len(placed.support)) if i != position)
         alone, rest = placed.region.project((position,)), placed.region.project(others)
         box = alone.embed((position,), len(placed.support)).intersect(rest.embed(others, len(placed.support)))
-        if box.is_subset(placed.region):
+        if _is_subset_if_quick(box, placed.region):
             rest_names = tuple(placed.support[i] for i in others)
             return [Placed((name,), alone), *split(Placed(rest_names, rest))]
     return [placed]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
@@ -20,6 +20,9 @@ from shapelint.sizes.expr import Env, Expr, Rename
 
 SCALED_LIMIT = 65_536
 """Up to this size a float scale factor's rounding is checked one size at a time."""
+
+MAX_OPERATIONS = 3_000_000
+"""Steps isl may take for one question (about a second)."""
 
 _MAX_ROUNDING_RUNS = 64
 
@@ -88,14 +91,14 @@ class Region:
         key = ("<=", other.uid)
         known = self._memo.get(key)
         if known is None:
-            known = self._memo[key] = bool(self.isl_set.is_subset(other.isl_set))
+            known = self._memo[key] = _bounded(lambda: self.isl_set.is_subset(other.isl_set))
         return bool(known)
 
     def is_disjoint(self, other: Region) -> bool:
         key = ("disjoint", other.uid)
         known = self._memo.get(key)
         if known is None:
-            known = self._memo[key] = bool(self.isl_set.is_disjoint(other.isl_set))
+            known = self._memo[key] = _bounded(lambda: self.isl_set.is_disjoint(other.isl_set))
         return bool(known)
 
     def equals(self, other: Region) -> bool:
@@ -224,6 +227,23 @@ class Region:
 
     def __str__(self) -> str:
         return str(self.isl_set)
+
+
+def _bounded(question: Callable[[], bool]) -> bool:
+    """An answer of isl's, or the admission that it takes too long.
+
+    Raises:
+        TooComplex: more than ``MAX_OPERATIONS`` steps were needed.
+    """
+    context = isl.DEFAULT_CONTEXT
+    context.reset_operations()
+    context.set_max_operations(MAX_OPERATIONS)
+    try:
+        return bool(question())
+    except isl.Error as error:
+        raise TooComplex("the set of sizes became too complex to compare") from error
+    finally:
+        context.set_max_operations(0)
 
 
 def universe(arity: int) -> Region:

@@ -50,6 +50,7 @@ class Outcome:
     value: Any = None
     error: Exception | None = None
     on_data: bool = False
+    taken: tuple[int, ...] = ()
     containers: tuple[Any, ...] = ()
     state: dict[tuple[int, str], Any] = field(default_factory=dict)
 
@@ -59,16 +60,18 @@ class Frame:
 
     Attributes:
         decisions: the outcomes to take at the first branches; later ones take their first outcome.
+        narrowed: whether sizes were refused on any path so far.
         on_data: whether this path took a branch on a tensor's contents, which no size decides.
         taken: the outcomes taken so far on this path.
         pending: decisions of the paths still to run.
         written: attributes that modules were given on this path, with what they were before.
     """
 
-    __slots__ = ("decisions", "on_data", "pending", "taken", "written")
+    __slots__ = ("decisions", "narrowed", "on_data", "pending", "taken", "written")
 
     def __init__(self) -> None:
         self.decisions: tuple[int, ...] = ()
+        self.narrowed = False
         self.on_data = False
         self.taken: list[int] = []
         self.pending: list[tuple[int, ...]] = []
@@ -112,6 +115,8 @@ class ExploringPath(Path):
         return self.frames[-1].choose(2) == 0
 
     def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        if self.frames:
+            self.frames[-1].narrowed = True
         self.on_failing(condition, reason, arguments)
 
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:
@@ -168,12 +173,30 @@ class Group:
 
     structure: Any
     members: list[tuple[Outcome, list[Any]]]
+    whole: Domain | None = None
 
     def domain(self) -> Domain:
-        result = self.members[0][0].domain
-        for outcome, _ in self.members[1:]:
-            result = result.unite(outcome.domain)
-        return result
+        """The sizes of all members: ``whole`` if they are known to make that up."""
+        if self.whole is not None:
+            return self.whole
+        return _united([outcome for outcome, _ in self.members], 0)
+
+
+def _united(outcomes: list[Outcome], depth: int) -> Domain:
+    """The sizes of several paths. The two sides of a branch are brought together first: they differ least."""
+    if len(outcomes) == 1:
+        return outcomes[0].domain
+    by_choice: dict[int, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_choice.setdefault(outcome.taken[depth] if depth < len(outcome.taken) else -1, []).append(outcome)
+    if len(by_choice) == 1 and -1 in by_choice:
+        parts = [outcome.domain for outcome in outcomes]
+    else:
+        parts = [_united(side, depth + 1) for side in by_choice.values()]
+    result = parts[0]
+    for part in parts[1:]:
+        result = result.unite(part)
+    return result
 
 
 def group(outcomes: list[Outcome]) -> list[Group]:

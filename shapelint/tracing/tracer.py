@@ -185,7 +185,7 @@ class Tracer:
                     exploring.restore(saved)
                 outcome = self._run_once(module, args, kwargs)
                 outcome.domain = self.path.domain
-                outcome.on_data = frame.on_data
+                outcome.on_data, outcome.taken = frame.on_data, tuple(frame.taken)
                 pending.extend(frame.pending)
                 several = bool(pending or outcomes)
                 if several:
@@ -202,9 +202,12 @@ class Tracer:
         finally:
             self.path.frames.pop()
         if len(outcomes) == 1 and outcomes[0].error is None:
+            if frame.narrowed and self.path.frames:
+                self.path.frames[-1].narrowed = True
             return [exploring.Group(None, [(outcomes[0], [])])]
-        groups = self._living(outcomes, saved)
-        return groups
+        if frame.narrowed and self.path.frames:
+            self.path.frames[-1].narrowed = True
+        return self._living(outcomes, saved, None if frame.narrowed else start)
 
     def _here(self) -> str:
         return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
@@ -246,7 +249,9 @@ class Tracer:
             # Not a deliberate raise: it may be this tool's own limit, so PyTorch is asked at one size later.
             error.__dict__["shapelint_suspect"] = True
 
-    def _living(self, outcomes: list[Outcome], saved: tuple[tuple[Any, Any], ...]) -> list[exploring.Group]:
+    def _living(
+        self, outcomes: list[Outcome], saved: tuple[tuple[Any, Any], ...], start: Domain | None
+    ) -> list[exploring.Group]:
         """The outcomes that return, grouped; what the others refuse is final now."""
         alive = [o for o in outcomes if o.error is None]
         if not alive:
@@ -269,6 +274,10 @@ class Tracer:
             if outcome.error is not None and not outcome.on_data:
                 self._accept(outcome.error)
         groups = exploring.group(alive)
+        if len(groups) == 1 and len(alive) == len(outcomes):
+            groups[0].whole = start
+        elif len(alive) < len(outcomes) and self.path.frames:
+            self.path.frames[-1].narrowed = True
         for members in groups if len(outcomes) > 1 and saved else ():
             _install(exploring.join(members, self._join_tensors), saved) if len(groups) == 1 else None
         if len(groups) == 1 and len(alive) >= 1:
