@@ -60,9 +60,13 @@ class Mender:
                 found.append(self._described(style, own, [c for c, _ in changes], outcome))
         return tuple(dict.fromkeys(found))
 
-    @functools.cached_property
-    def _culprits(self) -> list[Culprit]:
-        return [culprit for culprit, _ in self.context.blamed]
+    def cures(self) -> bool:
+        """Whether some parameters, or sizes told to the decoder, make every expected size right."""
+        return self._parameters is not None or self._output_sizes is not None
+
+    @property
+    def _culprits(self) -> tuple[Culprit, ...]:
+        return self.context.suspects
 
     def _joint(self, style: str) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
         return self._parameters if style == "parameter" else self._output_sizes
@@ -243,7 +247,7 @@ class Mender:
     def _curable(self, ignoring: Sequence[Fault]) -> Domain:
         """The expected sizes, less those at which something else is wrong."""
         wanted = self.context.expected.domain
-        for fault in self.context.faults:
+        for fault in self.context.suspected:
             if not fault.culprits and fault not in ignoring and not fault.sizes.equals(wanted):
                 wanted = wanted.subtract(fault.sizes)
         return wanted
@@ -253,7 +257,7 @@ class Mender:
         """Whether the network is meant to return its input's size."""
         trace = self.context.analysis.trace
         assert trace is not None
-        if any(fault.kind == "output" for fault in self.context.faults):
+        if any(fault.kind == "output" for fault in self.context.suspected):
             return True
         return not self.context.analysis.round_trip_sizes.is_empty() and any(
             self.context.main_output(value) is not None for _, value in trace.outcomes

@@ -28,6 +28,9 @@ MAX_STRIDE = 1 << 20
 """Total strides beyond this come from fractional scale factors, not from a design."""
 
 
+_NOT_SPATIAL = frozenset({"N", "B", "C"})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
     """Decoder steps that bring back the scale which encoder steps left, on one axis.
@@ -36,12 +39,14 @@ class Pair:
         down: the encoder steps, outermost first (one, unless a decoder step undoes several).
         up: the decoder steps, in order.
         inner: the pair that was closed before this one on the same way, if any.
+        base: the size with which the scale was entered, before any padding for the encoder's sake.
     """
 
     symbol: str
     down: tuple[Step, ...]
     up: tuple[Step, ...]
     inner: Pair | None
+    base: Any
 
     @property
     def had(self) -> Any:
@@ -96,6 +101,7 @@ class _Open:
     step: Step
     scale: Fraction
     below: _Open | None
+    base: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +110,7 @@ class AxisState:
 
     scale: Fraction
     deepest: Fraction
+    base: Any
     stack: _Open | None = None
     rising: tuple[Step, ...] = ()
     closed: Pair | None = None
@@ -171,19 +178,14 @@ def build_network(analysis: Analysis) -> Network:
 
 def spatial_symbols(analysis: Analysis) -> tuple[str, ...]:
     """The sizes that are neither a batch nor channels: H and W, T, D …"""
-    batch_or_channels: set[str] = set()
-    elsewhere: set[str] = set()
-    for value in (*analysis.inputs.args, *analysis.inputs.keywords.values()):
-        if not isinstance(value, SymbolicTensor):
-            continue
-        for position, size in enumerate(value.sizes):
-            names = size.symbols if isinstance(size, Dim) else ()
-            leading = (position == 0 and len(value.sizes) > 1) or (position == 1 and len(value.sizes) > 2)
-            (batch_or_channels if leading else elsewhere).update(names)
-    kept = [n for n in analysis.symbols if n in elsewhere - batch_or_channels]
-    if analysis.inputs.inferred:
-        kept = [n for n in kept if n not in ("N", "C")]
-    return tuple(kept)
+    tensors = [v for v in (*analysis.inputs.args, *analysis.inputs.keywords.values()) if isinstance(v, SymbolicTensor)]
+    batches = {
+        name
+        for tensor in tensors
+        if len(tensor.sizes) > 1 and isinstance(tensor.sizes[0], Dim)
+        for name in tensor.sizes[0].symbols
+    }
+    return tuple(n for n in analysis.symbols if n not in batches and n not in _NOT_SPATIAL)
 
 
 class _Builder:
@@ -243,7 +245,7 @@ class _Builder:
             if changed is None:
                 changed = dict(states)
             if state is None:
-                changed[symbol] = AxisState(scale, scale)
+                changed[symbol] = AxisState(scale, scale, size)
                 self._note_stride(symbol, scale)
             elif changed.get(symbol) is state:
                 step = self._step(call, tensors, symbol, position - rank, scale / state.scale, size)
@@ -265,21 +267,21 @@ class _Builder:
     def _after(self, state: AxisState, step: Step, scale: Fraction) -> AxisState:
         self._note_stride(step.symbol, scale)
         if scale < state.scale:
-            opened = _Open(step, state.scale, state.stack)
-            return AxisState(scale, min(state.deepest, scale), opened, (), state.closed)
+            opened = _Open(step, state.scale, state.stack, state.base)
+            return AxisState(scale, min(state.deepest, scale), step.after, opened, (), state.closed)
         stack, undone = state.stack, []
         while stack is not None and stack.scale <= scale:
             undone.append(stack)
             stack = stack.below
         rising = (*state.rising, step)
         if not undone or undone[-1].scale != scale:
-            return AxisState(scale, state.deepest, stack, rising, state.closed)
+            return AxisState(scale, state.deepest, step.after, stack, rising, state.closed)
         down = tuple(entry.step for entry in reversed(undone))
         # decoder steps that belong to encoder steps further in have been paired already
-        pair = Pair(step.symbol, down, _enough(rising, down), state.closed)
+        pair = Pair(step.symbol, down, _enough(rising, down), state.closed, undone[-1].base)
         self.network.pairs.append(pair)
         self.network.closing.setdefault(step.call.index, []).append(pair)
-        return AxisState(scale, state.deepest, stack, (), pair)
+        return AxisState(scale, state.deepest, step.after, stack, (), pair)
 
     def _note_stride(self, symbol: str, scale: Fraction) -> None:
         stride = lcm(self.network.strides.get(symbol, 1), scale.denominator)
