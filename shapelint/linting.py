@@ -55,6 +55,9 @@ class Question:
     selection: Selection | None = None
 
 
+CheckAll = Callable[[Sequence[tuple[Request, Question]]], Sequence[LintResult]]
+
+
 def lint(
     paths: Iterable[str | os.PathLike[str]],
     *,
@@ -84,8 +87,12 @@ def lint_detailed(
     select: Sequence[str] = (),
     extend_select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    check_all: CheckAll | None = None,
 ) -> LintResult:
     """As ``lint``, with a summary of each model, and what was passed over.
+
+    ``check_all`` checks the files, each with its question, and gives a result for each in the same order; they are
+    checked one after the other in this process if it is left out.
 
     Raises:
         LoadError: a rule selector, or ``inputs``, is not understood.
@@ -93,12 +100,10 @@ def lint_detailed(
     selection = _selection(select, extend_select, ignore)
     question = Question(model, _texts(inputs), _texts(sizes), selection)
     parse_inputs(question.inputs)
-    forget_user_modules()
-    project = Project()
     requests, findings = _requests([os.fspath(path) for path in paths])
     if model is not None and len(requests) != 1:
         raise LoadError(BAD_INPUT, f"--model names a model of one file, and {len(requests)} files are given")
-    results = [check_file(request, question, project) for request in requests]
+    results = (check_all or _check_here)([(request, question) for request in requests])
     findings += [finding for result in results for finding in result.diagnostics]
     wanted = [_relative(finding) for finding in findings if selection is None or selection.wants(finding)]
     return LintResult(
@@ -107,6 +112,12 @@ def lint_detailed(
         skipped=tuple(entry for result in results for entry in result.skipped),
         files=len(requests),
     )
+
+
+def _check_here(asked: Sequence[tuple[Request, Question]]) -> list[LintResult]:
+    forget_user_modules()
+    project = Project()
+    return [check_file(request, question, project) for request, question in asked]
 
 
 def check_file(request: Request, question: Question = Question(), project: Project | None = None) -> LintResult:
