@@ -9,7 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shapelint.api import Analysis, analyze, assert_accepts, assert_round_trip
+    from shapelint.api import Analysis, analyze
+    from shapelint.assertions import (
+        assert_accepts,
+        assert_equivalent_sizes,
+        assert_output_shape,
+        assert_round_trip,
+    )
+    from shapelint.comparing import diff
     from shapelint.diagnostics import Diagnostic
     from shapelint.linting import lint
     from shapelint.ops.registry import shape_rule
@@ -25,7 +32,10 @@ __all__ = [
     "__version__",
     "analyze",
     "assert_accepts",
+    "assert_equivalent_sizes",
+    "assert_output_shape",
     "assert_round_trip",
+    "diff",
     "formulas",
     "lint",
     "shape_rule",
@@ -37,8 +47,11 @@ _HOMES = {
     "Dim": "shapelint.sizes",
     "SizeSet": "shapelint.sizes",
     "analyze": "shapelint.api",
-    "assert_accepts": "shapelint.api",
-    "assert_round_trip": "shapelint.api",
+    "assert_accepts": "shapelint.assertions",
+    "assert_equivalent_sizes": "shapelint.assertions",
+    "assert_output_shape": "shapelint.assertions",
+    "assert_round_trip": "shapelint.assertions",
+    "diff": "shapelint.comparing",
     "formulas": "shapelint.sizes",
     "lint": "shapelint.linting",
     "shape_rule": "shapelint.ops.registry",
