@@ -11,7 +11,7 @@ from typing import Any
 import torch.nn.functional as functional
 from torch import nn
 
-from shapelint.diagnostics import Fix
+from shapelint.diagnostics import Fix, Location
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import argument_names, kind_of
 from shapelint.ops import registry
@@ -55,14 +55,33 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class ProposedFix(Fix):
-    """A fix with the changes it consists of, for the editing of source.
+class Amendment:
+    """A change as plain data, for whoever edits the source.
 
     Attributes:
-        changes: all that must be changed together.
+        layer: the layer's path in the model; for a function, that of the module whose forward calls it.
+        attribute: as in :class:`Change`.
+        value: an int or a tuple by axis; ``None`` where a size of another tensor is meant.
+        like: whose size, for "output_size" and "size": the path of the encoder layer that gets this size.
+        use: the call in ``forward``.
     """
 
-    changes: tuple[Change, ...] = ()
+    layer: str
+    attribute: str
+    value: int | tuple[int, ...] | None
+    like: str | None
+    use: Location | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedFix(Fix):
+    """A fix with the changes it consists of.
+
+    Attributes:
+        amendments: all that must be changed together.
+    """
+
+    amendments: tuple[Amendment, ...] = ()
 
 
 @contextlib.contextmanager

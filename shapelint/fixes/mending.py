@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shapelint.diagnostics import Applicability, Fix
-from shapelint.fixes.changes import Change, ProposedFix, applied
+from shapelint.fixes.changes import Amendment, Change, ProposedFix, applied
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import Step, Window, parameters_of, spatial_axes, window_of
 from shapelint.rules import wording
-from shapelint.rules.context import Context, Culprit, Fault, label, operands_of
+from shapelint.rules.context import Context, Culprit, Fault, label, operands_of, use_of
 from shapelint.sizes import SizeSet, TooComplex, formulas
 from shapelint.sizes.domain import Domain
 
@@ -57,7 +57,7 @@ class Mender:
             keys = {id(c) for c in culprits}
             own = [change for change, owners in changes if owners & keys]
             if own:
-                found.append(self._described(style, own, [c for c, _ in changes], outcome))
+                found.append(self._described(style, own, [c for c, _ in changes], outcome, _layers_of(culprits)))
         return tuple(dict.fromkeys(found))
 
     def cures(self) -> bool:
@@ -185,7 +185,8 @@ class Mender:
         names = [self._origin_name(t) for t in tensors]
         description = f"resize {names[moved]} to the size of {names[1 - moved]} before `{label(call)}`: "
         description += f"F.interpolate(y, size=x.shape[{2 - len(tensors[0].sizes)}:])"
-        return (ProposedFix(f"{description}{self._effect(verified[1])}", Applicability.UNSAFE, True, (), (change,)),)
+        description += self._effect(verified[1])
+        return (ProposedFix(description, Applicability.UNSAFE, True, (), self._amendments([change])),)
 
     def _depth(self, tensor: Any, symbols: Iterable[str]) -> Any:
         producer = self.context.network.producer(tensor)
@@ -214,7 +215,7 @@ class Mender:
         if after.trace is None or not after.trace.outcomes:
             return ()
         text = f"output_padding={_value_text(value)}: then {wording.phrase(after.valid_sizes)} run"
-        return (ProposedFix(text, Applicability.SAFE, True, (), (change,)),)
+        return (ProposedFix(text, Applicability.SAFE, True, (), self._amendments([change])),)
 
     # --- verifying -----------------------------------------------------------------------------------
 
@@ -265,7 +266,9 @@ class Mender:
 
     # --- in words ------------------------------------------------------------------------------------
 
-    def _described(self, style: str, own: Sequence[Change], everything: Sequence[Change], outcome: Outcome) -> Fix:
+    def _described(
+        self, style: str, own: Sequence[Change], everything: Sequence[Change], outcome: Outcome, layers: set[str]
+    ) -> Fix:
         declared = self.context.expected.declared
         others = [c for c in everything if c not in own]
         if style == "output_size":
@@ -273,14 +276,28 @@ class Mender:
             in_forward = all(c.call.kind != "module" or not self._in_sequential(c.layer) for c in own)
             applicability = Applicability.SAFE if in_forward else Applicability.MANUAL
         else:
-            text = _parameter_text(own)
+            text = _parameter_text(own, always=any(c.layer not in layers for c in own))
             applicability = Applicability.SAFE if declared else Applicability.UNSAFE
         together = ""
         if others:
             same = style == "output_size" or _parameter_text(others[:1]) == _parameter_text(own[:1])
             said = f"the same for {_layers(others)}" if same else _parameter_text(others, always=True)
             together = f", together with {said}"
-        return ProposedFix(f"{text}{together}{self._effect(outcome)}", applicability, True, (), tuple(everything))
+        description = f"{text}{together}{self._effect(outcome)}"
+        return ProposedFix(description, applicability, True, (), self._amendments(everything))
+
+    def _amendments(self, changes: Iterable[Change]) -> tuple[Amendment, ...]:
+        return tuple(
+            Amendment(
+                change.layer, change.attribute, change.value,
+                self._source_layer(change) if change.targets is not None else None, use_of(change.call),
+            )
+            for change in changes
+        )
+
+    def _source_layer(self, change: Change) -> str | None:
+        pairs = self.context.network.pairs
+        return next((p.down[0].call.layer for p in pairs if p.up[-1].call is change.call), None)
 
     def _size_text(self, own: Sequence[Change]) -> str:
         first = own[0]
@@ -398,6 +415,12 @@ def _value_text(value: Any) -> str:
     if isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
     return str(value)
+
+
+def _layers_of(culprits: Iterable[Culprit]) -> set[str]:
+    """The layers that a finding speaks of: fixes of others name them."""
+    steps = [culprit.pair.up[-1] if culprit.pair is not None else culprit.step for culprit in culprits]
+    return {step.layer for step in steps if step is not None}
 
 
 def _layers(changes: Iterable[Change]) -> str:

@@ -1,0 +1,212 @@
+"""Fixes are tried on the model before they are offered, leave it as it was, and do what they say."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+import shapelint
+from shapelint.diagnostics import Applicability, Diagnostic
+from shapelint.fixes import ProposedFix
+from shapelint.rules import check
+
+SIZES = range(1, 70)
+
+
+class AutoEncoder(nn.Module):
+    """Two strided convolutions and their transposed twins."""
+
+    def __init__(self, kernel_size: int = 3, stride: int = 2, padding: int = 1, output_padding: int = 0) -> None:
+        super().__init__()
+        self.down1 = nn.Conv2d(1, 1, kernel_size, stride, padding)
+        self.down2 = nn.Conv2d(1, 1, kernel_size, stride, padding)
+        self.up2 = nn.ConvTranspose2d(1, 1, kernel_size, stride, padding, output_padding)
+        self.up1 = nn.ConvTranspose2d(1, 1, kernel_size, stride, padding, output_padding)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.up1(self.up2(self.down2(self.down1(x))))
+        return out
+
+
+def findings(model: nn.Module, sizes: Any = None, inputs: Any = ("N", 1, "H", "W")) -> tuple[Diagnostic, ...]:
+    return tuple(d for d in check(shapelint.analyze(model, inputs, sizes)) if d.severity.value != "note")
+
+
+def returned(model: nn.Module, size: int) -> int | None:
+    try:
+        with torch.no_grad():
+            return int(model(torch.zeros(1, 1, size, size)).shape[-1])
+    except RuntimeError:
+        return None
+
+
+def test_both_fixes_output_padding_first() -> None:
+    first, second = findings(AutoEncoder())
+    for finding in (first, second):
+        parameter, size = finding.fixes
+        assert parameter.description.startswith("output_padding=1")
+        assert parameter.applicability is Applicability.UNSAFE
+        assert size.description.startswith("output_size=skip.shape[-2:]")
+        assert size.applicability is Applicability.SAFE
+        assert parameter.verified
+        assert size.verified
+    assert "together with the same for `up1`" in first.fixes[0].description
+    assert "multiples of 4 come back as they were (1 more than a multiple of 4" in first.fixes[0].description
+    assert "every size serves" in first.fixes[1].description
+
+
+def test_declared_sizes_make_output_padding_safe() -> None:
+    (first, *_) = findings(AutoEncoder(), "64x64")
+    assert first.fixes[0].applicability is Applicability.SAFE
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = AutoEncoder()
+    before = repr(model)
+    children = dict(model.named_modules())
+    findings(model)
+    assert repr(model) == before
+    assert dict(model.named_modules()) == children
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(3, 2, 1), (5, 2, 2), (4, 3, 1), (3, 3, 0), (7, 2, 3), (5, 3, 1), (2, 2, 0)]
+)
+def test_what_a_fix_promises_is_what_torch_does(kernel: int, stride: int, padding: int) -> None:
+    model = AutoEncoder(kernel, stride, padding)
+    for finding in findings(model):
+        for fix in finding.fixes:
+            assert isinstance(fix, ProposedFix)
+            if any(amendment.value is None for amendment in fix.amendments):
+                continue
+            mended = copy.deepcopy(model)
+            for amendment in fix.amendments:
+                setattr(mended.get_submodule(amendment.layer), amendment.attribute, amendment.value)
+            right = {size for size in SIZES if returned(mended, size) == size}
+            expected = [size for size in SIZES if size % stride**2 == 0 and returned(model, size) is not None]
+            assert set(expected) <= right
+
+
+def test_fixes_are_plain_data() -> None:
+    found = findings(AutoEncoder())
+    assert pickle.loads(pickle.dumps(found)) == found
+    size = found[0].fixes[1]
+    assert isinstance(size, ProposedFix)
+    assert [(a.layer, a.attribute, a.value, a.like) for a in size.amendments] == [
+        ("up2", "output_size", None, "down2"), ("up1", "output_size", None, "down1"),
+    ]  # fmt: skip
+
+
+def test_padding_where_no_output_padding_serves() -> None:
+    class Unpadded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(1, 1, 5, stride=2)
+            self.up = nn.ConvTranspose2d(1, 1, 2, stride=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, self.up(self.down(x))], 1)
+
+    (finding,) = findings(Unpadded())
+    assert finding.code == "SL101"
+    assert finding.fixes[0].description.startswith("padding=2 for `down`")
+    assert not any("output_size" in fix.description for fix in finding.fixes)
+
+
+def test_one_axis_only() -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool = nn.MaxPool2d(2)
+            self.up = nn.ConvTranspose2d(1, 1, 2, stride=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, self.up(self.pool(x))], 1)
+
+    (finding,) = findings(Pooled(), "64x65")
+    assert finding.axis == "W"
+    assert finding.fixes[0].description.startswith("output_padding=(0, 1)")
+
+
+def test_upsampling_takes_the_skips_size() -> None:
+    class Resized(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool = nn.MaxPool2d(2)
+            self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, self.up(self.pool(x))], 1)
+
+    (finding,) = findings(Resized(), "65x65")
+    (fix,) = finding.fixes
+    assert "F.interpolate(…, size=skip.shape[-2:])" in fix.description
+    assert "every size" not in fix.description
+    assert "at least 2 come back" in fix.description or "run" in fix.description
+
+
+def test_a_function_takes_the_skips_size() -> None:
+    class Resized(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = functional.max_pool2d(functional.max_pool2d(x, 2), 2)
+            for skip in (functional.max_pool2d(x, 2), x):
+                y = torch.cat([skip, functional.interpolate(y, scale_factor=2)], 1)[:, :1]
+            return y
+
+    found = findings(Resized(), "65x67")
+    assert [d.code for d in found] == ["SL101"]
+    (fix,) = found[0].fixes
+    assert fix.applicability is Applicability.SAFE
+
+
+def test_a_step_alone() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(1, 1, 3, stride=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([functional.max_pool2d(x, 2), self.down(x)], 1)
+
+    (finding,) = findings(Beside())
+    assert finding.code == "SL502"
+    assert finding.fixes[0].description.startswith("padding=1")
+
+
+def test_an_even_kernel_has_no_padding_to_offer() -> None:
+    class Even(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 4, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, self.conv(x)], 1)
+
+    (finding,) = findings(Even())
+    assert finding.code == "SL501"
+    assert finding.fixes == ()
+    assert "is odd" in finding.why
+
+
+def test_resizing_before_a_merge() -> None:
+    class Views(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([functional.max_pool2d(x, 2), x[..., 1::2, 2::2]], 1)
+
+    (finding,) = findings(Views(), "64x64")
+    assert finding.code == "SL201"
+    (fix,) = finding.fixes
+    assert fix.description.startswith("resize what")
+    assert fix.applicability is Applicability.UNSAFE
+
+
+def test_an_output_padding_that_torch_takes() -> None:
+    (finding,) = findings(nn.Sequential(nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, output_padding=2)))
+    assert finding.code == "SL102"
+    assert finding.fixes[0].description.startswith("output_padding=0")
