@@ -7,24 +7,26 @@ process. Whatever goes wrong in a file becomes a finding of that file and costs 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
 from shapelint.diagnostics import Diagnostic, Fix, Location, Severity
 from shapelint.loading import paths as path_arguments
+from shapelint.loading.configured import with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
-from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, NAMES, LoadError
+from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, LoadError
 from shapelint.loading.importing import elsewhere, forget_user_modules, imported, reason_of, user_location
 from shapelint.loading.paths import Request
 from shapelint.loading.shapes import parse_inputs, parse_sizes
 from shapelint.loading.symbols import Project
 from shapelint.results import LintResult, ModelResult, SkippedModel
-from shapelint.selection import Selection, make_selection
+from shapelint.selection import Choice, Selection
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -47,12 +49,14 @@ class Question:
         inputs: ``--input``, as written.
         sizes: ``--size``, as written.
         selection: the rules to check; None for those that are on by default.
+        config: the settings that hold for the file.
     """
 
     model: str | None = None
     inputs: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     selection: Selection | None = None
+    config: Config = NO_SETTINGS
 
 
 CheckAll = Callable[[Sequence[tuple[Request, Question]]], Sequence[LintResult]]
@@ -67,13 +71,21 @@ def lint(
     select: Sequence[str] = (),
     extend_select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    config: str | os.PathLike[str] | None = None,
 ) -> list[Diagnostic]:
     """Lint files, directories, ``FILE:NAME`` and ``package.module:NAME``; the findings, by file and line.
 
     >>> lint(["unet.py"], model="UNet(3, 2)", sizes="512x512")  # doctest: +SKIP
     """
     result = lint_detailed(
-        paths, model=model, inputs=inputs, sizes=sizes, select=select, extend_select=extend_select, ignore=ignore
+        paths,
+        model=model,
+        inputs=inputs,
+        sizes=sizes,
+        select=select,
+        extend_select=extend_select,
+        ignore=ignore,
+        config=config,
     )
     return list(result.diagnostics)
 
@@ -87,6 +99,7 @@ def lint_detailed(
     select: Sequence[str] = (),
     extend_select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    config: str | os.PathLike[str] | None = None,
     check_all: CheckAll | None = None,
 ) -> LintResult:
     """As ``lint``, with a summary of each model, and what was passed over.
@@ -95,23 +108,55 @@ def lint_detailed(
     checked one after the other in this process if it is left out.
 
     Raises:
-        LoadError: a rule selector, or ``inputs``, is not understood.
+        LoadError: a rule selector, ``inputs`` or a configuration file is not understood.
     """
-    selection = _selection(select, extend_select, ignore)
-    question = Question(model, _texts(inputs), _texts(sizes), selection)
+    configurations = Configurations(Path(config) if config is not None else None)
+    chosen = Choice(tuple(select), tuple(extend_select), tuple(ignore))
+    question = Question(model, _texts(inputs), _texts(sizes))
     parse_inputs(question.inputs)
-    requests, findings = _requests([os.fspath(path) for path in paths])
+    ask = _Asking(question, chosen, configurations)
+    general = ask.config_here()
+    requests, findings = _requests([os.fspath(path) for path in paths], configurations)
     if model is not None and len(requests) != 1:
         raise LoadError(BAD_INPUT, f"--model names a model of one file, and {len(requests)} files are given")
-    results = (check_all or _check_here)([(request, question) for request in requests])
+    results = (check_all or _check_here)([(request, ask.about(request.path)) for request in requests])
     findings += [finding for result in results for finding in result.diagnostics]
-    wanted = [_relative(finding) for finding in findings if selection is None or selection.wants(finding)]
+    wanted = [_relative(finding) for finding in findings if ask.wants(finding)]
     return LintResult(
         diagnostics=tuple(sorted(dict.fromkeys(wanted), key=_order)),
         models=tuple(entry for result in results for entry in result.models),
         skipped=tuple(entry for result in results for entry in result.skipped),
         files=len(requests),
+        fail_on=general.fail_on,
     )
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What each file is asked: the command line's question with the settings that hold there."""
+
+    question: Question
+    choice: Choice
+    configurations: Configurations
+
+    def config_here(self) -> Config:
+        """The settings for the run as a whole: those of the working directory."""
+        config = self.configurations.of_directory(Path.cwd())
+        self.choice.of(config)
+        return config
+
+    def about(self, path: Path) -> Question:
+        config = self.configurations.of_file(path)
+        return dataclasses.replace(self.question, selection=self.choice.of(config, path), config=config)
+
+    def wants(self, finding: Diagnostic) -> bool:
+        """Do the settings of the file that a finding is told in select it?"""
+        place = finding.location
+        if place is None:
+            selection = self.choice.of(self.config_here())
+        else:
+            selection = self.choice.of(self.configurations.of_file(Path(place.path)), Path(place.path))
+        return selection is None or selection.wants(finding)
 
 
 def _check_here(asked: Sequence[tuple[Request, Question]]) -> list[LintResult]:
@@ -149,26 +194,18 @@ def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _selection(select: Sequence[str], extend_select: Sequence[str], ignore: Sequence[str]) -> Selection | None:
-    """None where nothing is chosen: then the analysis' own defaults stand, and no rule needs to be imported."""
-    if not (select or extend_select or ignore):
-        return None
-    from shapelint.rules import all_rules
-
-    rules = all_rules()
-    names = {rule.code: rule.name for rule in rules} | NAMES
-    defaults = [rule.code for rule in rules if rule.default]
-    return make_selection(names, defaults, select=select, extend_select=extend_select, ignore=ignore)
-
-
-def _requests(arguments: Sequence[str]) -> tuple[list[Request], list[Diagnostic]]:
-    """Every file once, and a finding for every argument that means none."""
+def _requests(arguments: Sequence[str], configurations: Configurations) -> tuple[list[Request], list[Diagnostic]]:
+    """Every file once, less the excluded ones of directories; a finding for every argument that means none."""
     requests: dict[tuple[Path, str | None], Request] = {}
     findings: list[Diagnostic] = []
     for argument in arguments:
         try:
             for request in path_arguments.resolve(argument):
+                if not request.named and configurations.of_file(request.path).excludes(request.path):
+                    continue
                 requests.setdefault((request.path.resolve(), request.expression), request)
+        except ConfigError:
+            raise
         except LoadError as error:
             findings.append(error.diagnostic())
     return list(requests.values()), findings
@@ -183,7 +220,8 @@ def read_request(request: Request, question: Question, project: Project | None =
     expression = question.model or request.expression
     if expression:
         return read_named(request.path, expression, project)
-    return read_source(request.path, project, named=request.named)
+    source = read_source(request.path, project, named=request.named)
+    return with_configured(source, question.config.models, project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +299,8 @@ def analyse_target(
 
     results: list[Result] = []
     failure: LoadError | None = None
-    for built in itertools.islice(alternatives(module, target, path), _MOST_ALTERNATIVES):
+    assume = dict(question.config.assume)
+    for built in islice(alternatives(module, target, path, assume), _MOST_ALTERNATIVES):
         try:
             result = _read(built, target, path, question, read)
         except LoadError as error:
@@ -285,7 +324,7 @@ def _read(
     from shapelint.tracing.inputs import InputError
 
     inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
-    sizes = parse_sizes(question.sizes or _texts(target.sizes))
+    sizes = parse_sizes(question.sizes or _texts(target.sizes) or question.config.sizes)
     try:
         analysis = analyze(built.model, inputs, sizes, name=built.name)
         if analysis.certainty == "enumerated" and (with_values := on_cpu(built)):

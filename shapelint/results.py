@@ -52,12 +52,16 @@ class ModelResult:
 
 @dataclass(frozen=True, slots=True)
 class LintResult:
-    """Everything a report needs, in a fixed order: by file, line, column, code."""
+    """Everything a report needs, in a fixed order: by file, line, column, code.
+
+    ``fail_on`` is the least severity that makes the exit status 1.
+    """
 
     diagnostics: tuple[Diagnostic, ...] = ()
     models: tuple[ModelResult, ...] = ()
     skipped: tuple[SkippedModel, ...] = ()
     files: int = 0
+    fail_on: Severity = Severity.WARNING
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity is severity for finding in self.diagnostics)
@@ -69,10 +73,11 @@ class LintResult:
 
     @property
     def exit_status(self) -> int:
-        """0 clean, 1 findings, 2 the tool could not do what was asked; notes do not count."""
+        """0 clean, 1 findings that are severe enough, 2 the tool could not do what was asked."""
         if self.failed:
             return 2
-        return int(self.count(Severity.ERROR) + self.count(Severity.WARNING) > 0)
+        severities = list(Severity)
+        return int(any(map(self.count, severities[: severities.index(self.fail_on) + 1])))
 
 
-TOOL_FAILURES = frozenset({"SL901", "SL902", "SL904", "SL906"})
+TOOL_FAILURES = frozenset({"SL901", "SL902", "SL904", "SL906", "SL907"})

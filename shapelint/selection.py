@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
-from shapelint.diagnostics import Diagnostic
+from shapelint.config import Config, ConfigError
+from shapelint.diagnostics import Diagnostic, Location
+from shapelint.loading.codes import ANALYSIS_CODES
 from shapelint.loading.errors import BAD_INPUT, LoadError
 
 EVERYTHING = "ALL"
@@ -29,6 +33,53 @@ class Selection:
         return finding.code in self.codes
 
 
+Selectors = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+_NOTHING: Final[Selectors] = ((), (), ())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``--select``, ``--extend-select`` and ``--ignore``, to be put upon the settings of each file."""
+
+    select: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    _known: dict[tuple[Selectors, tuple[str, ...]], Selection | None] = field(default_factory=dict, repr=False)
+
+    def of(self, config: Config, path: Path | None = None) -> Selection | None:
+        """The rules to check in a file. None where nothing is chosen: then the analysis' own defaults stand.
+
+        Raises:
+            LoadError: a selector matches no rule.
+        """
+        configured = (config.select, config.extend_select, config.ignore)
+        in_file = config.ignored_in(path) if path else ()
+        if (configured, in_file) not in self._known:
+            try:
+                _combine(configured, _NOTHING, in_file)
+            except LoadError as error:
+                raise ConfigError(error.message, Location(str(config.path), 1)) from error
+            asked = (self.select, self.extend_select, self.ignore)
+            self._known[configured, in_file] = _combine(configured, asked, in_file)
+        return self._known[configured, in_file]
+
+
+def _combine(configured: Selectors, asked: Selectors, ignored_in_file: tuple[str, ...]) -> Selection | None:
+    """The settings' choice, then the command line's upon it, then what the settings take out in one file."""
+    if not (any(configured) or any(asked) or ignored_in_file):
+        return None
+    from shapelint.rules import all_rules
+
+    rules = all_rules()
+    names = {code.code: code.name for code in ANALYSIS_CODES} | {rule.code: rule.name for rule in rules}
+    defaults = [rule.code for rule in rules if rule.default]
+    select, extend_select, ignore = configured
+    selection = make_selection(names, defaults, select=select, extend_select=extend_select, ignore=ignore)
+    select, extend_select, ignore = asked
+    selection = adjust(selection, names, select=select, extend_select=extend_select, ignore=ignore)
+    return adjust(selection, names, ignore=ignored_in_file)
+
+
 def make_selection(
     rules: Mapping[str, str],
     defaults: Iterable[str],
@@ -43,8 +94,26 @@ def make_selection(
         LoadError: a selector matches no rule.
     """
     chosen = _codes(select, rules) if select else frozenset(defaults)
-    ignored = _codes(ignore, rules)
-    return Selection((chosen | _codes(extend_select, rules)) - ignored, ignored)
+    return adjust(Selection(chosen), rules, extend_select=extend_select, ignore=ignore)
+
+
+def adjust(
+    selection: Selection,
+    rules: Mapping[str, str],
+    *,
+    select: Sequence[str] = (),
+    extend_select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> Selection:
+    """A selection, and a stronger voice upon it: what is selected there is no longer ignored.
+
+    Raises:
+        LoadError: a selector matches no rule.
+    """
+    added, ignored = _codes(extend_select, rules), _codes(ignore, rules)
+    if select:
+        return Selection((_codes(select, rules) | added) - ignored, ignored)
+    return Selection((selection.codes | added) - ignored, (selection.ignored - added) | ignored)
 
 
 def split_selectors(texts: Iterable[str]) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -161,12 +162,14 @@ def required_parameters(callee: Callable[..., Any]) -> tuple[inspect.Parameter, 
     return tuple(parameter for parameter in parameters if parameter.kind in plain and parameter.default is _EMPTY)
 
 
-def plans(callee: Callable[..., Any], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def plans(
+    callee: Callable[..., Any], names: Sequence[str], assume: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
     """Ways to fill the named arguments, the most usual first, a few at most.
 
     First all usual values; then a list where a single value was tried, and the other way around; then every
     argument's second value together, since arguments that belong together change together (3 channels in and 2
-    out of a network, 64 and 64 of a block).
+    out of a network, 64 and 64 of a block). What ``assume`` names has the value given there in all of them.
 
     Raises:
         CannotGuess: an argument has no sensible value.
@@ -174,7 +177,9 @@ def plans(callee: Callable[..., Any], names: Sequence[str]) -> Iterator[dict[str
     hints = _type_hints(callee)
     parameters = inspect.signature(callee).parameters
     choices = {
-        name: candidates(name, hints.get(name, parameters[name].annotation if name in parameters else _EMPTY))
+        name: (assume[name],)
+        if name in assume
+        else candidates(name, hints.get(name, parameters[name].annotation if name in parameters else _EMPTY))
         for name in names
     }
     unknown = [name for name, values in choices.items() if not values]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 from unittest import mock
 
@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from shapelint.diagnostics import Location
 from shapelint.loading.arguments import CannotGuess, plans, required_parameters
 from shapelint.loading.discover import Kind, Target
-from shapelint.loading.errors import BAD_INPUT, CANNOT_CONSTRUCT, LoadError
+from shapelint.loading.errors import BAD_INPUT, CANNOT_CONSTRUCT, LoadError, refusal
 from shapelint.loading.importing import attribute, elsewhere, reason_of, user_location
 from shapelint.results import Assumption
 from shapelint.words import listed
@@ -80,13 +80,17 @@ def build(module: ModuleType, target: Target, path: Path) -> Built:
     return next(alternatives(module, target, path))
 
 
-def alternatives(module: ModuleType, target: Target, path: Path) -> Iterator[Built]:
+def alternatives(
+    module: ModuleType, target: Target, path: Path, assume: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[Built]:
     """The model; where its arguments have to be assumed, further ones with other assumptions, built when asked for.
+
+    ``assume`` has values for required arguments by name, which are then not guessed.
 
     Raises:
         LoadError: as ``build``, if there is none at all.
     """
-    builder = _Builder(module, target, path)
+    builder = _Builder(module, target, path, assume)
     if target.kind is Kind.EXPRESSION:
         yield builder.evaluate(target.expression)
         return
@@ -116,6 +120,7 @@ class _Builder:
     module: ModuleType
     target: Target
     path: Path
+    assume: Mapping[str, Any]
 
     def call(self, callee: Callable[..., Any]) -> Iterator[Built]:
         """Call a class or builder, with its file's own arguments or assumed ones where it requires any."""
@@ -150,7 +155,7 @@ class _Builder:
 
     def _assumed(self, callee: Callable[..., Any], required: list[str], failures: list[LoadError]) -> Iterator[Built]:
         try:
-            for plan in plans(callee, required):
+            for plan in plans(callee, required, self.assume):
                 try:
                     built = self._make(partial(callee, **plan), call_expression(self.target.expression, plan))
                 except LoadError as error:
@@ -197,6 +202,8 @@ class _Builder:
         where = elsewhere(error, self.path)
         if isinstance(error, WeightsRefusedError):
             message = f"{expression} tried to load weights{where}: {error}"
+        elif refused := refusal(error):
+            message = f"{expression} {refused.attempt}{where}"
         elif isinstance(error, SystemExit):
             message = f"{expression} raised SystemExit({error.code!r}){where}"
         else:
@@ -234,11 +241,19 @@ def _cheaply(device: str) -> Iterator[None]:
     """Parameters on ``device`` without contents, random state untouched, weights refused."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        for loader in _LOADERS:
-            stack.enter_context(mock.patch(loader, _refuse(loader)))
+        stack.enter_context(weights_refused())
         if device == "cpu":
             stack.enter_context(_without_initialisation())
         stack.enter_context(torch.device(device))
+        yield
+
+
+@contextlib.contextmanager
+def weights_refused() -> Iterator[None]:
+    """Checkpoints are neither downloaded nor unpickled."""
+    with contextlib.ExitStack() as stack:
+        for loader in _LOADERS:
+            stack.enter_context(mock.patch(loader, _refuse(loader)))
         yield
 
 

@@ -53,6 +53,19 @@ A model that downloads or loads weights in its constructor is refused: construct
 """,
     ),
     AnalysisCode(
+        "SL903",
+        "unused-suppression",
+        "a comment suppresses a finding that is not there",
+        """## What it means
+A comment `# noqa: SL101` or `# shapelint: ignore[SL101]` stands at a line or class that has no such finding (any more),
+or names a code that does not exist. It would hide the next finding there, and it tells readers of a problem that the
+model does not have. A bare `# noqa` is never reported: it may speak to another linter.
+
+## What to do
+Remove the comment, or the code from its list. Only codes that were checked in this run are judged.
+""",
+    ),
+    AnalysisCode(
         "SL904",
         "cannot-trace",
         "the model's forward cannot be followed",
@@ -92,6 +105,21 @@ The message names it and, where there is one, the nearest that exists. Forms tha
     shapelint check unet.py src/ unet.py:UNet package.module:UNet
     --model 'UNet(3, 2)'   --input N,3,H,W   --size 512x512
     # shapelint: UNet(3, 2) input=(N, 3, H, W) size=512x512
+""",
+    ),
+    AnalysisCode(
+        "SL907",
+        "did-not-finish",
+        "a file took too long, took too much memory, or crashed",
+        """## What it means
+Every file is linted in a process of its own. This one had to be ended after `--timeout` seconds or at the memory limit,
+or it crashed. Where it was at that moment is told where that is known. Other files are not concerned.
+
+## What to do
+- The file does its work while it is imported (trains, downloads, waits for input): put that under
+  `if __name__ == "__main__":`.
+- The network is large: give it more with `--timeout 300` or `--memory 16000`, or name a smaller configuration of it
+  with `--model`.
 """,
     ),
 )

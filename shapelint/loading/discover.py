@@ -50,8 +50,8 @@ class Target:
         name: what reports call it.
         expression: for ``Kind.EXPRESSION`` the code that builds it, else the name in the file.
         calls: how the file itself calls this class or function with plain values, tried where arguments are required.
-        inputs: the input's shape as a comment declares it.
-        sizes: the expected sizes as a comment declares them.
+        inputs: the input's shape as a comment or the configuration declares it; several are several inputs.
+        sizes: the expected sizes as a comment or the configuration declares them; several are alternatives.
         named: the user asked for this very model, so failing to analyse it is an error, not a remark.
     """
 
@@ -60,8 +60,8 @@ class Target:
     location: Location
     expression: str
     calls: tuple[str, ...] = ()
-    inputs: str | None = None
-    sizes: str | None = None
+    inputs: str | tuple[str, ...] | None = None
+    sizes: str | tuple[str, ...] | None = None
     named: bool = False
 
 
