@@ -21,7 +21,7 @@ from shapelint.loading.errors import BAD_INPUT, LoadError
 from shapelint.words import listed
 
 FILE_NAMES: Final = ("shapelint.toml", "pyproject.toml")
-PERMISSIONS: Final = ("network", "processes", "write")
+PERMISSIONS: Final = ("network", "process", "write")
 _EXTEND: Final = "extend"
 _TOML_PLACE: Final = re.compile(r" ?\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
 

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from shapelint.baseline import Compared, compare
 from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
 from shapelint.diagnostics import Diagnostic, Fix, Location, Severity
 from shapelint.loading import paths as path_arguments
@@ -26,7 +27,8 @@ from shapelint.loading.paths import Request
 from shapelint.loading.shapes import parse_inputs, parse_sizes
 from shapelint.loading.symbols import Project
 from shapelint.results import LintResult, ModelResult, SkippedModel
-from shapelint.selection import Choice, Selection
+from shapelint.selection import Choice, Selection, rule_names
+from shapelint.suppressions import unsuppressed
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _WRONG_MODEL: Final = frozenset({"SL302", "SL402"})
+_CONTRACT: Final = "SL701"
 _MOST_ALTERNATIVES: Final = 4
 
 
@@ -72,6 +75,7 @@ def lint(
     extend_select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     config: str | os.PathLike[str] | None = None,
+    baseline: str | os.PathLike[str] | None = None,
 ) -> list[Diagnostic]:
     """Lint files, directories, ``FILE:NAME`` and ``package.module:NAME``; the findings, by file and line.
 
@@ -86,6 +90,7 @@ def lint(
         extend_select=extend_select,
         ignore=ignore,
         config=config,
+        baseline=baseline,
     )
     return list(result.diagnostics)
 
@@ -100,6 +105,7 @@ def lint_detailed(
     extend_select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     config: str | os.PathLike[str] | None = None,
+    baseline: str | os.PathLike[str] | None = None,
     check_all: CheckAll | None = None,
 ) -> LintResult:
     """As ``lint``, with a summary of each model, and what was passed over.
@@ -120,14 +126,20 @@ def lint_detailed(
     if model is not None and len(requests) != 1:
         raise LoadError(BAD_INPUT, f"--model names a model of one file, and {len(requests)} files are given")
     results = (check_all or _check_here)([(request, ask.about(request.path)) for request in requests])
-    findings += [finding for result in results for finding in result.diagnostics]
-    wanted = [_relative(finding) for finding in findings if ask.wants(finding)]
+    told = [dataclasses.replace(entry, diagnostics=tuple(filter(ask.wants, entry.diagnostics))) for entry in results]
+    files = [(request.path, result) for request, result in zip(requests, told, strict=True)]
+    findings += unsuppressed(files, rule_names, ask.checks)
+    wanted = sorted(dict.fromkeys(_relative(finding) for finding in findings if ask.wants(finding)), key=_order)
+    compared = (
+        compare(Path(baseline), wanted, [path for path, _ in files]) if baseline is not None else Compared(wanted)
+    )
     return LintResult(
-        diagnostics=tuple(sorted(dict.fromkeys(wanted), key=_order)),
+        diagnostics=tuple(compared.new),
         models=tuple(entry for result in results for entry in result.models),
         skipped=tuple(entry for result in results for entry in result.skipped),
         files=len(requests),
         fail_on=general.fail_on,
+        remarks=compared.remarks,
     )
 
 
@@ -148,6 +160,10 @@ class _Asking:
     def about(self, path: Path) -> Question:
         config = self.configurations.of_file(path)
         return dataclasses.replace(self.question, selection=self.choice.of(config, path), config=config)
+
+    def checks(self, path: Path, code: str) -> bool:
+        """Is a code looked for in a file?"""
+        return self.choice.checks(code, self.configurations.of_file(path), path)
 
     def wants(self, finding: Diagnostic) -> bool:
         """Do the settings of the file that a finding is told in select it?"""
@@ -235,7 +251,7 @@ class _Examined:
     def runs(self) -> bool:
         """Is there a size at which the model runs, as far as the findings tell?"""
         return not any(
-            finding.code in _WRONG_MODEL and finding.severity is Severity.ERROR for finding in self.diagnostics
+            _doubtful(finding) and finding.severity is Severity.ERROR for finding in self.diagnostics
         )
 
 
@@ -254,9 +270,14 @@ def _check_target(
     return tuple(map(_doubted, found.diagnostics)), found.model
 
 
+def _doubtful(finding: Diagnostic) -> bool:
+    """Whether other arguments could cure it: also a contract's number of channels, unlike its sizes."""
+    return finding.code in _WRONG_MODEL or (finding.code == _CONTRACT and finding.axis is None)
+
+
 def _doubted(finding: Diagnostic) -> Diagnostic:
     """With guessed arguments, a model that does not run may well be a wrong guess: that is a remark, no verdict."""
-    if finding.code not in _WRONG_MODEL:
+    if not _doubtful(finding):
         return finding
     message = f"{finding.message} (with assumed arguments: say with --model how it is made)"
     return dataclasses.replace(finding, severity=Severity.NOTE, message=message)

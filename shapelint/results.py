@@ -54,7 +54,7 @@ class ModelResult:
 class LintResult:
     """Everything a report needs, in a fixed order: by file, line, column, code.
 
-    ``fail_on`` is the least severity that makes the exit status 1.
+    ``fail_on`` is the least severity that makes the exit status 1; ``remarks`` are about the run, not about models.
     """
 
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -62,6 +62,7 @@ class LintResult:
     skipped: tuple[SkippedModel, ...] = ()
     files: int = 0
     fail_on: Severity = Severity.WARNING
+    remarks: tuple[str, ...] = ()
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity is severity for finding in self.diagnostics)

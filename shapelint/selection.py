@@ -63,16 +63,32 @@ class Choice:
             self._known[configured, in_file] = _combine(configured, asked, in_file)
         return self._known[configured, in_file]
 
+    def checks(self, code: str, config: Config, path: Path) -> bool:
+        """Is a code looked for in a file?"""
+        if code.startswith(ANALYSIS_PREFIX):
+            return True
+        selection = self.of(config, path)
+        return code in (_defaults() if selection is None else selection.codes)
+
+
+def rule_names() -> dict[str, str]:
+    """The name of every code."""
+    from shapelint.rules import all_rules
+
+    return {code.code: code.name for code in ANALYSIS_CODES} | {rule.code: rule.name for rule in all_rules()}
+
+
+def _defaults() -> frozenset[str]:
+    from shapelint.rules import all_rules
+
+    return frozenset(rule.code for rule in all_rules() if rule.default)
+
 
 def _combine(configured: Selectors, asked: Selectors, ignored_in_file: tuple[str, ...]) -> Selection | None:
     """The settings' choice, then the command line's upon it, then what the settings take out in one file."""
     if not (any(configured) or any(asked) or ignored_in_file):
         return None
-    from shapelint.rules import all_rules
-
-    rules = all_rules()
-    names = {code.code: code.name for code in ANALYSIS_CODES} | {rule.code: rule.name for rule in rules}
-    defaults = [rule.code for rule in rules if rule.default]
+    names, defaults = rule_names(), _defaults()
     select, extend_select, ignore = configured
     selection = make_selection(names, defaults, select=select, extend_select=extend_select, ignore=ignore)
     select, extend_select, ignore = asked
