@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         assert_round_trip,
     )
     from shapelint.comparing import diff
+    from shapelint.contracts import contract
     from shapelint.diagnostics import Diagnostic
     from shapelint.linting import lint
     from shapelint.ops.registry import shape_rule
@@ -35,6 +36,7 @@ __all__ = [
     "assert_equivalent_sizes",
     "assert_output_shape",
     "assert_round_trip",
+    "contract",
     "diff",
     "formulas",
     "lint",
@@ -51,6 +53,7 @@ _HOMES = {
     "assert_equivalent_sizes": "shapelint.assertions",
     "assert_output_shape": "shapelint.assertions",
     "assert_round_trip": "shapelint.assertions",
+    "contract": "shapelint.contracts",
     "diff": "shapelint.comparing",
     "formulas": "shapelint.sizes",
     "lint": "shapelint.linting",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 
+from shapelint.contracts import Contract, contract_of, declared_inputs
 from shapelint.diagnostics import Diagnostic
 from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
@@ -34,6 +35,7 @@ class Analysis:
         symbols: the names of the input sizes that can vary.
         certainty: "proven", "probed" or "enumerated".
         certainty_reasons: what cost the certainty, if anything did.
+        contract: what the model's class promises, where the inputs were taken from it or left to it.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Analysis:
         self.declared_sizes = sizes
         self.trace = found
         self.limits = limits
+        self.contract: Contract | None = None
         self.certainty_reasons = reasons or (tuple(found.probes) if found else ())
         self.certainty = "enumerated" if found is None else "probed" if found.probes else "proven"
 
@@ -224,8 +227,21 @@ def analyze(
         InputError: ``inputs`` cannot be understood.
     """
     label = name or type(model).__name__
-    bounds = limits or Limits()
-    options = [parse_inputs(inputs)] if inputs is not None else list(itertools.islice(candidates(model), 6))
+    contract = contract_of(model) if inputs is None else None
+    if inputs is not None:
+        options = [parse_inputs(inputs)]
+    elif contract is not None and contract.input is not None:
+        options = [declared_inputs(contract)]
+    else:
+        options = list(itertools.islice(candidates(model), 6))
+    expected = contract.sizes if sizes is None and contract is not None else sizes
+    analysis = _likeliest(model, label, options, expected, limits or Limits())
+    analysis.contract = contract
+    return analysis
+
+
+def _likeliest(model: nn.Module, label: str, options: Iterable[Inputs], sizes: Any, bounds: Limits) -> Analysis:
+    """The analysis with the first inputs that some size of runs, else with the first."""
     first: Analysis | None = None
     with _evaluating(model):
         for option in options:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shapelint.sizes import SizeSet, TooComplex, negate
 from shapelint.sizes import all_of as every
+from shapelint.sizes.condition import Member
 from shapelint.sizes.dim import evaluate
 from shapelint.sizes.domain import Domain
 
@@ -46,6 +47,22 @@ def expected_of(analysis: Analysis) -> Domain:
     from shapelint.network import expected_sizes
 
     return expected_sizes(analysis, analysis.network).domain
+
+
+def wanted_by(analysis: Analysis, sizes: Any) -> Domain:
+    """The sizes that a declaration means; without one those the linter expects.
+
+    Raises:
+        InputError: it cannot be understood.
+    """
+    if sizes is None:
+        return expected_of(analysis)
+    from shapelint.network.expected import parse_declaration
+
+    domain = Domain.positive(analysis.inputs.symbols)
+    for placed in parse_declaration(sizes, analysis.network.symbols).domain.distinct():
+        domain = domain.restrict(Member(placed))
+    return domain
 
 
 def refused(analysis: Analysis, wanted: Domain) -> Counterexample | None:
@@ -132,7 +149,7 @@ def tensor_shapes(output: Any) -> Iterator[tuple[int, ...]]:
 
 
 def _run(analysis: Analysis, env: Mapping[str, int]) -> Any:
-    return analysis.output_shape(**{name: env[name] for name in analysis.inputs.symbols if name in env})
+    return analysis.output_shape(**{name: env[name] for name in analysis.symbols if name in env})
 
 
 def _fits(output: Any, shapes: Sequence[Shape], env: Mapping[str, int]) -> bool:
@@ -205,4 +222,5 @@ __all__ = [
     "refused",
     "shape_at",
     "tensor_shapes",
+    "wanted_by",
 ]

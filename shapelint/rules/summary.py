@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shapelint.diagnostics import Severity
 from shapelint.rules import wording
 from shapelint.sizes import Dim, SizeSet
 
@@ -16,8 +17,20 @@ _LONGEST_FORMULA = 20
 
 def summary(analysis: Analysis) -> str:
     """``UNet: H and W: multiples of 16, at least 16; output = input; proven``."""
-    parts = [_valid(analysis), *_output(analysis), analysis.certainty]
+    parts = [_valid(analysis), *_output(analysis), *_contract(analysis), analysis.certainty]
     return f"{analysis.name}: {'; '.join(parts)}"
+
+
+def _contract(analysis: Analysis) -> list[str]:
+    contract = analysis.contract
+    if contract is None:
+        return []
+    from shapelint.rules import check
+
+    kept = not analysis.valid_sizes.is_empty() and all(
+        finding.severity is Severity.NOTE for finding in check(analysis, ["SL701"]) if finding.code == "SL701"
+    )
+    return [f"{'keeps' if kept else 'breaks'} its contract {contract}"]
 
 
 def _valid(analysis: Analysis) -> str:
