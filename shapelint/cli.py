@@ -83,6 +83,30 @@ def main() -> None:
 )
 @click.option("--verbose", "-v", is_flag=True, help="List the classes that are not analysed by themselves, and why.")
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Files at once. If left out, one for each core."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="The longest that one file may take (60).",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=1),
+    default=4096,
+    show_default=True,
+    metavar="MB",
+    help="The most memory that one file may take.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(["network", "process", "write"]),
+    help="Let the files' code do this while it is imported and built: open network connections, start processes, "
+    "write outside temporary folders. Refused if left out; a guard rail, no sandbox.",
+)
 def check(
     paths: Sequence[str],
     model: str | None,
@@ -95,6 +119,10 @@ def check(
     explain_certainty: bool,
     verbose: bool,
     exit_zero: bool,
+    jobs: int | None,
+    timeout: float | None,
+    memory: int,
+    allow: Sequence[str],
 ) -> None:
     """Lint the models in files, directories, FILE:NAME or package.module:NAME.
 
@@ -112,6 +140,8 @@ def check(
       shapelint check 'monai.networks.nets:UNet' --size 'H%16==0, W%16==0'
       shapelint check src --select SL1,SL2 --output-format concise
     """
+    from shapelint.isolation.checking import Checker
+    from shapelint.isolation.jobs import Permission
     from shapelint.linting import lint_detailed, skipped_lines
     from shapelint.loading.errors import LoadError
     from shapelint.selection import split_selectors
@@ -125,6 +155,7 @@ def check(
             select=split_selectors(select),
             extend_select=split_selectors(extend_select),
             ignore=split_selectors(ignore),
+            check_all=Checker(jobs, timeout, memory, frozenset(map(Permission, allow))),
         )
     except LoadError as error:
         _fail(error.message)

@@ -10,13 +10,49 @@ CANNOT_IMPORT: Final = "SL901"
 CANNOT_CONSTRUCT: Final = "SL902"
 CANNOT_TRACE: Final = "SL904"
 BAD_INPUT: Final = "SL906"
+DID_NOT_FINISH: Final = "SL907"
 
 NAMES: Final = {
     CANNOT_IMPORT: "cannot-import",
     CANNOT_CONSTRUCT: "cannot-construct",
     CANNOT_TRACE: "cannot-trace",
     BAD_INPUT: "bad-input",
+    DID_NOT_FINISH: "did-not-finish",
 }
+
+
+class RefusedError(PermissionError):
+    """User code tried what it may not do while it is linted. Libraries that can go on without catch an OSError.
+
+    Attributes:
+        what: "network", "process" or "write".
+        attempt: "tried to reach huggingface.co, ..."
+    """
+
+    def __init__(self, what: str, attempt: str) -> None:
+        super().__init__(f"the code {attempt}")
+        self.what = what
+        self.attempt = attempt
+
+
+class HardExit(SystemExit):
+    """User code called ``os._exit``, which would end the process without a word."""
+
+
+def refusal(error: BaseException | None) -> RefusedError | None:
+    """The refused attempt that an exception comes from, through whatever libraries have wrapped around it."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, RefusedError):
+            return current
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        inner = [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+        waiting += [part for part in inner if isinstance(part, BaseException)]
+    return None
 
 
 class LoadError(Exception):

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Final
 
 from shapelint.diagnostics import Location
-from shapelint.loading.errors import BAD_INPUT, CANNOT_IMPORT, LoadError
+from shapelint.loading.errors import BAD_INPUT, CANNOT_IMPORT, HardExit, LoadError, refusal
 from shapelint.loading.paths import is_installed, package_root, search_path
 from shapelint.loading.sources import parse, relative_levels, syntax_error
 
@@ -191,11 +191,15 @@ def _explain_import(error: BaseException, path: Path, output: Output) -> LoadErr
         return LoadError(CANNOT_IMPORT, _missing(error.name, path), location)
     if isinstance(error, SystemExit):
         said = output.last_line()
-        reason = f"it ended the program with sys.exit({error.code!r}) while it was imported" + (
+        exited = "os._exit" if isinstance(error, HardExit) else "sys.exit"
+        reason = f"it ended the program with {exited}({error.code!r}) while it was imported" + (
             f" ({said})" if said else ""
         )
         advice = 'put the code that runs under if __name__ == "__main__":'
         return LoadError(CANNOT_IMPORT, f"{reason}; {advice}", location)
+    if refused := refusal(error):
+        message = f"importing this file {refused.attempt}{elsewhere(error, path)}"
+        return LoadError(CANNOT_IMPORT, message, location)
     return LoadError(CANNOT_IMPORT, f"importing this file raised {reason_of(error)}{elsewhere(error, path)}", location)
 
 

@@ -145,6 +145,14 @@ def _installed(top_level: str) -> list[Path]:
     return [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
 
 
+def project_root(path: Path) -> Path:
+    """The nearest directory above a file that a project file marks; the working directory if there is none."""
+    for parent in path.absolute().parents:
+        if any((parent / mark).exists() for mark in _PROJECT_MARKS):
+            return parent
+    return Path.cwd()
+
+
 def search_path(path: Path) -> list[Path]:
     """Where a file's absolute imports are looked for: package root, project, working directory, own directory."""
     directory = path.absolute().parent

@@ -1,0 +1,156 @@
+"""Workers, as many at once as allowed: started, watched, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final
+
+from shapelint.isolation import worker
+from shapelint.isolation.jobs import End, Failure, Job
+
+_TICK: Final = 0.05
+_TIME_TO_TELL: Final = 0.1
+_FRAME: Final = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in ', re.MULTILINE)
+_MEGABYTE: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    process: BaseProcess
+    started: float
+    trace: str
+
+
+class Scheduler:
+    """Runs jobs; their outcomes are (number, pickled result) in the order in which they end."""
+
+    def __init__(self, context: BaseContext, at_once: int) -> None:
+        self._at_once = max(at_once, 1)
+        self._context = context
+        self._waiting: deque[Job] = deque()
+        self._running: dict[Connection, _Running] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="shapelint-")
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting or self._running)
+
+    def submit(self, job: Job) -> None:
+        self._waiting.append(job)
+
+    def step(self, also: Sequence[Connection] = ()) -> Iterator[tuple[int, bytes | Failure]]:
+        """Start what can be started, wait a moment (or until one of ``also`` has news), yield what has ended."""
+        while self._waiting and len(self._running) < self._at_once:
+            self._start(self._waiting.popleft())
+        for ready in wait([*self._running, *also], timeout=_TICK if self._running else None):
+            if isinstance(ready, Connection) and ready in self._running:
+                yield self._collect(ready)
+        for connection, running in list(self._running.items()):
+            if failure := self._excess(running):
+                yield running.job.number, self._end(connection, failure)
+
+    def close(self) -> None:
+        """End every worker now."""
+        for connection, running in self._running.items():
+            _kill(running.process)
+            connection.close()
+        self._running.clear()
+        self._waiting.clear()
+        self._folder.cleanup()
+
+    def _start(self, job: Job) -> None:
+        receiving, sending = self._context.Pipe(duplex=False)
+        trace = str(Path(self._folder.name) / str(job.number))
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=worker.perform, args=(job, sending, trace)
+        )
+        process.start()
+        sending.close()
+        self._running[receiving] = _Running(job, process, time.monotonic(), trace)
+
+    def _collect(self, connection: Connection) -> tuple[int, bytes | Failure]:
+        running = self._running.pop(connection)
+        result: bytes | Failure
+        try:
+            result = connection.recv_bytes()
+        except (EOFError, OSError):
+            running.process.join()
+            result = self._ended(running)
+        connection.close()
+        # The answer is there. What the user's code has left running ends with its process group.
+        _kill(running.process)
+        return running.job.number, result
+
+    def _ended(self, running: _Running) -> Failure:
+        status = running.process.exitcode or 0
+        if status < 0:
+            return Failure(End.SIGNAL, _signal_name(-status), _frames(running.trace))
+        return Failure(End.EXIT, str(status), _frames(running.trace))
+
+    def _excess(self, running: _Running) -> tuple[End, str] | None:
+        limits = running.job.limits
+        if time.monotonic() - running.started > limits.timeout:
+            return End.TIMEOUT, f"{limits.timeout:g}"
+        if resident_megabytes(running.process.pid) > limits.memory:
+            return End.MEMORY, str(limits.memory)
+        return None
+
+    def _end(self, connection: Connection, why: tuple[End, str]) -> Failure:
+        running = self._running.pop(connection)
+        if worker.TELL_WHERE is not None and running.process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.process.pid, worker.TELL_WHERE)
+            running.process.join(_TIME_TO_TELL)
+        _kill(running.process)
+        connection.close()
+        return Failure(*why, _frames(running.trace))
+
+
+def _kill(process: BaseProcess) -> None:
+    """The worker and whatever it has started."""
+    if process.pid is not None and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+def _signal_name(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+def _frames(trace: str) -> tuple[tuple[str, int], ...]:
+    """What ``faulthandler`` wrote down, the innermost frame first."""
+    try:
+        text = Path(trace).read_text(errors="replace")
+    except OSError:
+        return ()
+    return tuple((match["file"], int(match["line"])) for match in _FRAME.finditer(text))
+
+
+def resident_megabytes(pid: int | None) -> int:
+    """The memory that a process holds for itself; 0 where the system does not say."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    return (int(pages[1]) - int(pages[2])) * _page_size() // _MEGABYTE
+
+
+def _page_size() -> int:
+    return int(os.sysconf("SC_PAGE_SIZE"))
