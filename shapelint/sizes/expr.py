@@ -8,6 +8,8 @@ Canonical rules that make a strided network collapse into one division per axis:
 
     (d*x + r) // d              ->  x + r // d
     ((x // a) + b) // c         ->  (x + a*b) // (a*c)
+    (3*x) // 4                  ->  x - (x + 3) // 4      (what padding to a multiple writes)
+    x - x // 2                  ->  (x + 1) // 2
     max(a, b)                   ->  b + Pos(a - b)
 
 Products stay factored (``C*H*W``), so that a later view or division cancels them.
@@ -299,7 +301,24 @@ def _combine(a: Expr, b: Expr, sign: int) -> Expr:
     coefficients = dict(a.items)
     for term, coefficient in b.items:
         coefficients[term] = coefficients.get(term, 0) + sign * coefficient
-    return make(coefficients.items(), a.const + sign * b.const)
+    return _halves(make(coefficients.items(), a.const + sign * b.const))
+
+
+def _halves(a: Expr) -> Expr:
+    """``c*x - c*(x//2)`` as ``c*((x + 1)//2)``, so that rounding up to even has one form."""
+    for term, coefficient in a.items:
+        if not isinstance(term, FloorDiv) or term.divisor % 2:
+            continue
+        half = floordiv(term.numerator, term.divisor // 2)
+        # x is `half`: it must be there with the opposite coefficient
+        present = dict(a.items)
+        if all(present.get(t, 0) == -coefficient * c for t, c in half.items):
+            up = floordiv(add_constant(term.numerator, term.divisor // 2), term.divisor)
+            rest = {t: c for t, c in a.items if t is not term}
+            for t, c in half.items:
+                rest[t] = rest[t] + coefficient * c
+            return add(make(rest.items(), a.const + coefficient * half.const), scale(up, -coefficient))
+    return a
 
 
 def add_constant(a: Expr, value: int) -> Expr:
@@ -432,6 +451,9 @@ def floordiv(a: Expr, divisor: int) -> Expr:
 
 
 def _floordiv(a: Expr, divisor: int) -> Expr:
+    # of the two ways to write it, floor(a/d) and -floor((d - 1 - a)/d), the one with the smaller coefficients
+    if sum(-c % divisor for _, c in a.items) < sum(c % divisor for _, c in a.items):
+        return scale(floordiv(add_constant(scale(a, -1), divisor - 1), divisor), -1)
     whole = [(t, c // divisor) for t, c in a.items]
     rest = [(t, c % divisor) for t, c in a.items if c % divisor]
     outside = make(whole, a.const // divisor)

@@ -44,11 +44,18 @@ class Limits:
 
 @dataclass(slots=True)
 class Outcome:
-    """How one path through a module ended: with a value, or an exception."""
+    """How one path through a module ended: with a value, or an exception.
+
+    Attributes:
+        several: there were other paths, so what this one changed has been put back meanwhile.
+        containers: contents of the lists and dicts among the module's arguments.
+        state: values of the attributes that modules were given.
+    """
 
     domain: Domain
     value: Any = None
     error: Exception | None = None
+    several: bool = False
     on_data: bool = False
     taken: tuple[int, ...] = ()
     containers: tuple[Any, ...] = ()
@@ -231,7 +238,7 @@ def join(members: Group, join_tensors: Callable[[list[tuple[Domain, SymbolicTens
             joined.append(joining.join_sizes(cases))
     leaves = iter(joined)
     value, containers, state = joining.unflatten(members.structure, lambda: next(leaves))
-    return Outcome(members.domain(), value, None, tuple(containers), state)
+    return Outcome(members.domain(), value, None, several=True, containers=tuple(containers), state=state)
 
 
 def choose_group(path: ExploringPath, groups: list[Group]) -> Group:

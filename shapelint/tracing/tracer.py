@@ -96,7 +96,8 @@ class Tracer:
         with self._patched():
             paths.activate(self.path)
             try:
-                groups = self._explore_all(self.model, args, kwargs, written)
+                saved = exploring.snapshot((*args, *kwargs.values()))
+                groups = self._explore_all(self.model, args, kwargs, written, saved)
             except TooComplex as reason:
                 raise Undecided(str(reason)) from reason
             except Exception as error:
@@ -153,25 +154,30 @@ class Tracer:
         self.layers.append(self.names.get(id(module), self.layers[-1]))
         written: dict[tuple[int, str], tuple[Any, Any]] = {}
         try:
-            groups = self._explore_all(module, args, kwargs, written)
+            saved = exploring.snapshot((*args, *kwargs.values()))
+            groups = self._explore_all(module, args, kwargs, written, saved)
             chosen = exploring.choose_group(self.path, groups)
-            if len(groups) == 1 and len(chosen.members) == 1:
-                outcome = chosen.members[0][0]
-            else:
-                outcome = exploring.join(chosen, self._join_tensors)
+            outcome = exploring.join(chosen, self._join_tensors)
+            if outcome.several:
+                _install(outcome, saved)
         finally:
             self.layers.pop()
+            if self.path.frames:
+                # also when it raises: the caller's next path starts from the attributes this one started from
+                for key, old in written.items():
+                    self.path.frames[-1].written.setdefault(key, old)
         self.path.domain = outcome.domain
-        if self.path.frames and written:
-            for key, old in written.items():
-                self.path.frames[-1].written.setdefault(key, old)
         return outcome.value
 
     def _explore_all(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], written: dict[Any, Any]
+        self,
+        module: nn.Module,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        written: dict[Any, Any],
+        saved: tuple[tuple[Any, Any], ...],
     ) -> list[exploring.Group]:
         start = self.path.domain
-        saved = exploring.snapshot((*args, *kwargs.values()))
         frame = Frame()
         self.path.frames.append(frame)
         outcomes: list[Outcome] = []
@@ -189,6 +195,7 @@ class Tracer:
                 pending.extend(frame.pending)
                 several = bool(pending or outcomes)
                 if several:
+                    outcome.several = True
                     outcome.containers = tuple(container.copy() for container, _ in saved)
                 if frame.written:
                     outcome.state = {key: _attribute(*key) for key in frame.written}
@@ -201,13 +208,17 @@ class Tracer:
                     raise Undecided(f"{self._here()} has more than {self.limits.paths_per_module} paths")
         finally:
             self.path.frames.pop()
+        if len(outcomes) > 1 and written:
+            for outcome in outcomes:
+                # what a path left alone has the value from before, so that paths still join
+                outcome.state = {key: outcome.state.get(key, old) for key, (_, old) in written.items()}
         if len(outcomes) == 1 and outcomes[0].error is None:
             if frame.narrowed and self.path.frames:
                 self.path.frames[-1].narrowed = True
             return [exploring.Group(None, [(outcomes[0], [])])]
         if frame.narrowed and self.path.frames:
             self.path.frames[-1].narrowed = True
-        return self._living(outcomes, saved, None if frame.narrowed else start)
+        return self._living(outcomes, None if frame.narrowed else start)
 
     def _here(self) -> str:
         return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
@@ -249,9 +260,7 @@ class Tracer:
             # Not a deliberate raise: it may be this tool's own limit, so PyTorch is asked at one size later.
             error.__dict__["shapelint_suspect"] = True
 
-    def _living(
-        self, outcomes: list[Outcome], saved: tuple[tuple[Any, Any], ...], start: Domain | None
-    ) -> list[exploring.Group]:
+    def _living(self, outcomes: list[Outcome], start: Domain | None) -> list[exploring.Group]:
         """The outcomes that return, grouped; what the others refuse is final now."""
         alive = [o for o in outcomes if o.error is None]
         if not alive:
@@ -278,10 +287,6 @@ class Tracer:
             groups[0].whole = start
         elif len(alive) < len(outcomes) and self.path.frames:
             self.path.frames[-1].narrowed = True
-        for members in groups if len(outcomes) > 1 and saved else ():
-            _install(exploring.join(members, self._join_tensors), saved) if len(groups) == 1 else None
-        if len(groups) == 1 and len(alive) >= 1:
-            _install_state(exploring.join(groups[0], self._join_tensors).state)
         return groups
 
     def _accept(self, error: BaseException) -> None:
@@ -566,13 +571,11 @@ def _rollback(written: dict[tuple[int, str], tuple[Any, Any]]) -> None:
             _write(module, name, old)
 
 
-def _install_state(state: dict[tuple[int, str], Any]) -> None:
-    for (owner, name), value in state.items():
+def _install(outcome: Outcome, saved: tuple[tuple[Any, Any], ...]) -> None:
+    """What the paths through a module left behind in its caller's lists and in modules' attributes."""
+    for (owner, name), value in outcome.state.items():
         if value is not _MISSING:
             _write(_owners[owner], name, value)
-
-
-def _install(outcome: Outcome, saved: tuple[tuple[Any, Any], ...]) -> None:
     for (container, _), contents in zip(saved, outcome.containers, strict=True):
         exploring.refill(container, contents)
 
