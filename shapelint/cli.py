@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 CANNOT = 2
+INTERRUPTED = 130
 
 
 @click.group(context_settings=_CONTEXT)
@@ -159,6 +160,9 @@ def check(
         )
     except LoadError as error:
         _fail(error.message)
+    except KeyboardInterrupt:
+        click.echo("shapelint: interrupted", err=True)
+        sys.exit(INTERRUPTED)
     style = Style(wants_color(), explain_certainty, terminal_width())
     click.echo(render(output_format, result, style), nl=False, color=style.color)
     if verbose:
