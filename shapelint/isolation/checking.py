@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from shapelint.caching import Cache, Dependencies
+from shapelint.config import Config
 from shapelint.diagnostics import Diagnostic, Location, Severity
-from shapelint.isolation.jobs import DEFAULT_MEMORY, DEFAULT_TIMEOUT, Answer, End, Failure, Job, Limits, Permission
-from shapelint.isolation.pool import Pool
+from shapelint.isolation.jobs import DEFAULT_MEMORY, DEFAULT_TIMEOUT, End, Failure, Job, Limits, Permission
 from shapelint.linting import Question, check_file, read_request
 from shapelint.loading.errors import DID_NOT_FINISH, NAMES, LoadError
-from shapelint.loading.paths import Request
+from shapelint.loading.paths import Request, is_installed
 from shapelint.loading.symbols import Project
 from shapelint.results import LintResult
 
@@ -31,6 +32,7 @@ class Checker:
         timeout: seconds for one file.
         memory: megabytes for one file.
         allow: what user code may do beyond computing.
+        cache: results of earlier runs.
         on_progress: told (done, of how many) after each file.
     """
 
@@ -38,28 +40,64 @@ class Checker:
     timeout: float | None = None
     memory: int = DEFAULT_MEMORY
     allow: frozenset[Permission] = frozenset()
+    cache: Cache | None = None
     on_progress: Callable[[int, int], None] | None = None
+    _keys: dict[int, tuple[Config, Config]] = field(default_factory=dict, repr=False)
 
     def __call__(self, asked: Asked) -> list[LintResult]:
-        results: dict[int, LintResult] = {}
+        results = dict(self._remembered(asked))
+        if len(results) < len(asked):
+            self._check(asked, results)
+        return [results[number] for number in range(len(asked))]
+
+    def _remembered(self, asked: Asked) -> Iterator[tuple[int, LintResult]]:
+        if self.cache is None:
+            return
+        for number, (request, question) in enumerate(asked):
+            found = self.cache.get(_name(request, question), self._key(question))
+            if found is not None:
+                yield number, found
+
+    def _check(self, asked: Asked, results: dict[int, LintResult]) -> None:
+        from shapelint.isolation.pool import Pool
+
         project = Project()
+        rests_on: dict[int, Dependencies] = {}
         with Pool(self._at_once(asked)) as pool:
-            for number, (request, question) in enumerate(asked):
+            for number in [number for number in range(len(asked)) if number not in results]:
+                request, question = asked[number]
                 found = _read(request, question, project)
+                rests_on[number] = _dependencies(request, project)
                 if found is None:
                     pool.submit(Job(number, check_file, (request, question), request.path, self._limits(question)))
                 else:
-                    results[number] = found
-                    self._progress(len(results), len(asked))
+                    self._keep(results, number, asked, found, rests_on[number])
             for outcome in pool.outcomes():
-                request, _ = asked[outcome.number]
-                results[outcome.number] = (
-                    outcome.result.value
-                    if isinstance(outcome.result, Answer)
-                    else LintResult((failed(outcome.result, request.path),), files=1)
-                )
-                self._progress(len(results), len(asked))
-        return [results[number] for number in range(len(asked))]
+                number, answer = outcome.number, outcome.result
+                if isinstance(answer, Failure):
+                    found, files = LintResult((failed(answer, asked[number][0].path),), files=1), frozenset[str]()
+                else:
+                    found, files = answer.value, frozenset(answer.files)
+                whole = replace(rests_on[number], files=rests_on[number].files | files)
+                self._keep(results, number, asked, found, whole)
+
+    def _keep(
+        self, results: dict[int, LintResult], number: int, asked: Asked, found: LintResult, rests_on: Dependencies
+    ) -> None:
+        results[number] = found
+        if self.cache is not None:
+            request, question = asked[number]
+            self.cache.put(_name(request, question), self._key(question), found, rests_on)
+        if self.on_progress is not None:
+            self.on_progress(len(results), len(asked))
+
+    def _key(self, question: Question) -> Question:
+        """All that the result depends on, besides files: not how much time it may take."""
+        config = question.config
+        if id(config) not in self._keys:
+            allow = tuple(sorted({*self.allow, *config.allow}))
+            self._keys[id(config)] = config, replace(config, timeout=None, jobs=None, allow=allow)
+        return replace(question, config=self._keys[id(config)][1])
 
     def _at_once(self, asked: Asked) -> int:
         configured = (question.config.jobs for _, question in asked if question.config.jobs)
@@ -70,9 +108,16 @@ class Checker:
         allow = self.allow | {Permission(name) for name in config.allow}
         return Limits(self.timeout or config.timeout or DEFAULT_TIMEOUT, self.memory, allow)
 
-    def _progress(self, done: int, total: int) -> None:
-        if self.on_progress is not None:
-            self.on_progress(done, total)
+
+def _name(request: Request, question: Question) -> tuple[object, ...]:
+    """Which entry of the cache is a file's; the entry itself says for which settings it holds."""
+    return Path.cwd(), request, question.model, question.inputs, question.sizes
+
+
+def _dependencies(request: Request, project: Project) -> Dependencies:
+    read, absent = project.rests_on()
+    files = {str(path) for path in read if not is_installed(path)}
+    return Dependencies(frozenset({*files, str(request.path.absolute())}), frozenset(map(str, absent)))
 
 
 def _read(request: Request, question: Question, project: Project) -> LintResult | None:
@@ -90,6 +135,8 @@ def isolated(function: Callable[..., Any], arguments: tuple[Any, ...], path: Pat
     Raises:
         LoadError: SL907, the worker gave no answer.
     """
+    from shapelint.isolation.pool import Pool
+
     with Pool(1) as pool:
         pool.submit(Job(0, function, arguments, path, limits))
         (outcome,) = pool.outcomes()

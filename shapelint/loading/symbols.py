@@ -47,9 +47,19 @@ class Project:
         self._outlines: dict[Path, Outline | None] = {}
         self._local: dict[tuple[Path, str], bool] = {}
         self._modules: dict[tuple[Path, Import, Dotted], Path | None] = {}
+        self._consulted: set[Path] = set()
+        self._unfound: set[Path] = set()
+
+    def rests_on(self) -> tuple[frozenset[Path], frozenset[Path]]:
+        """What was asked of the file system since the last call: files that were read, and files that do not exist."""
+        told = frozenset(self._consulted), frozenset(self._unfound)
+        self._consulted.clear()
+        self._unfound.clear()
+        return told
 
     def open(self, path: Path) -> Parsed:
         """Parse a file that the user asked for."""
+        self._consulted.add(path.absolute())
         parsed = parse(path)
         self._outlines[path.absolute()] = parsed.outline
         return parsed
@@ -129,6 +139,7 @@ class Project:
             place = self._follow(outline, names[split:], seen) if outline else None
             if place is not None:
                 return place
+        self._unfound.update(_where_it_would_be(file, source, dotted))
         return _Place(None, dotted)
 
     def _is_local(self, file: Outline, dotted: str) -> bool:
@@ -154,12 +165,23 @@ class Project:
     def _outline(self, path: Path) -> Outline | None:
         """A file on the way to a name; one that cannot be read answers nothing (its own check reports it)."""
         key = path.absolute()
+        self._consulted.add(key)
         if key not in self._outlines:
             try:
                 self._outlines[key] = parse(path).outline
             except LoadError:
                 self._outlines[key] = None
         return self._outlines[key]
+
+
+def _where_it_would_be(file: Outline, source: Import, dotted: str) -> Iterator[Path]:
+    """Files of the project that would have been read for a name, had they existed."""
+    places = [source.base] if source.base else [place for place in search_path(file.path) if not is_installed(place)]
+    parts = dotted.split(".")
+    for place in places:
+        for end in range(1, len(parts) + 1):
+            module = place.joinpath(*parts[:end])
+            yield from (path for path in (module.with_name(f"{module.name}.py"), module) if not path.exists())
 
 
 def _is_library_module(dotted: str) -> bool:
