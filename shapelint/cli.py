@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from shapelint import __version__
+from shapelint.diagnostics import Severity
 from shapelint.formula_commands import formula
 from shapelint.report import Style, format_names, render
-
-if TYPE_CHECKING:
-    from shapelint.loading.codes import AnalysisCode
-    from shapelint.rules import RuleInfo
+from shapelint.results import LintResult
+from shapelint.words import plural
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 CANNOT = 2
@@ -40,6 +42,12 @@ def main() -> None:
       shapelint show unet.py:UNet                  the size after every layer
       shapelint explain SL101                      what a code means
       shapelint formula conv -w 100 -k 3 -s 2      sizes at a terminal
+
+    \b
+    Completion of commands, options and codes, for the shell's start-up file:
+      eval "$(_SHAPELINT_COMPLETE=bash_source shapelint)"           bash
+      eval "$(_SHAPELINT_COMPLETE=zsh_source shapelint)"            zsh
+      _SHAPELINT_COMPLETE=fish_source shapelint | source            fish
 
     Exit status: 0 nothing found, 1 errors or warnings found, 2 shapelint could not do what was asked.
     """
@@ -77,13 +85,43 @@ def main() -> None:
     default="text",
     show_default=True,
     metavar="FORMAT",
-    help="text, concise or json.",
+    help=f"One of {', '.join(format_names())}.",
+)
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report to this file instead of standard output.",
+)
+@click.option("--statistics", is_flag=True, help="Count each code instead of listing findings (text, concise, json).")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Take the settings from this file instead of the pyproject.toml or shapelint.toml nearest to each file.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Leave out the findings that this file has, as --write-baseline wrote it.",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write all findings to this file instead of reporting them, and exit with status 0.",
 )
 @click.option(
     "--explain-certainty", is_flag=True, help="Say why an answer is not proven: which operations were probed."
 )
 @click.option("--verbose", "-v", is_flag=True, help="List the classes that are not analysed by themselves, and why.")
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")
+@click.option(
+    "--fail-on",
+    type=click.Choice([severity.value for severity in Severity]),
+    help="The least severity that makes the exit status 1 (warning).",
+)
 @click.option(
     "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Files at once. If left out, one for each core."
 )
@@ -117,9 +155,15 @@ def check(
     extend_select: Sequence[str],
     ignore: Sequence[str],
     output_format: str,
+    output_file: Path | None,
+    statistics: bool,
+    config: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
     explain_certainty: bool,
     verbose: bool,
     exit_zero: bool,
+    fail_on: str | None,
     jobs: int | None,
     timeout: float | None,
     memory: int,
@@ -140,13 +184,28 @@ def check(
       shapelint check unet.py --model 'UNet(3, 2)' --input N,3,H,W --size 512x512
       shapelint check 'monai.networks.nets:UNet' --size 'H%16==0, W%16==0'
       shapelint check src --select SL1,SL2 --output-format concise
+      shapelint check src --output-format sarif --output-file shapelint.sarif
+      shapelint check src --write-baseline shapelint-baseline.json
+      shapelint check src --baseline shapelint-baseline.json
+
+    Settings are read from [tool.shapelint] in pyproject.toml or from shapelint.toml, nearest to each file; what is
+    said here wins. A finding is suppressed by a comment on its line or at the heading of its class: # noqa: SL101, or
+    # shapelint: ignore[SL101].
+
+    Exit status: 0 nothing found, 1 something found that is as severe as --fail-on, 2 shapelint could not do what was
+    asked. The report alone goes to standard output; everything else to standard error.
     """
+    from shapelint.baseline import write_whole
     from shapelint.isolation.checking import Checker
     from shapelint.isolation.jobs import Permission
     from shapelint.linting import lint_detailed, skipped_lines
     from shapelint.loading.errors import LoadError
+    from shapelint.report.statistics import FORMATS
+    from shapelint.report.statistics import statistics as count_codes
     from shapelint.selection import split_selectors
 
+    if statistics and output_format not in FORMATS:
+        raise click.UsageError(f"--statistics counts in {', '.join(FORMATS)}, not in {output_format}")
     try:
         result = lint_detailed(
             paths or ["."],
@@ -156,15 +215,28 @@ def check(
             select=split_selectors(select),
             extend_select=split_selectors(extend_select),
             ignore=split_selectors(ignore),
+            config=config,
+            baseline=baseline if write_baseline is None else None,
             check_all=Checker(jobs, timeout, memory, frozenset(map(Permission, allow))),
         )
+        if write_baseline is not None:
+            _write_baseline(write_baseline, result)
+        if fail_on is not None:
+            result = dataclasses.replace(result, fail_on=Severity(fail_on))
+        color = output_file is None and wants_color()
+        style = Style(color, explain_certainty, None if output_file else terminal_width())
+        report = count_codes(result, output_format) if statistics else render(output_format, result, style)
+        if output_file is not None:
+            write_whole(output_file, report)
+        else:
+            click.echo(report, nl=False, color=color)
     except LoadError as error:
-        _fail(error.message)
+        _fail(error.told)
     except KeyboardInterrupt:
         click.echo("shapelint: interrupted", err=True)
         sys.exit(INTERRUPTED)
-    style = Style(wants_color(), explain_certainty, terminal_width())
-    click.echo(render(output_format, result, style), nl=False, color=style.color)
+    for remark in result.remarks:
+        click.echo(f"shapelint: {remark}", err=True)
     if verbose:
         for line in skipped_lines(result):
             click.echo(line, err=True)
@@ -194,35 +266,63 @@ def show(target: str, model: str | None, inputs: Sequence[str]) -> None:
     click.echo(text, color=wants_color())
 
 
+def _complete_code(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from shapelint.documentation import documented
+
+    return [rule.code for rule in documented() if rule.code.startswith(incomplete.upper())]
+
+
 @main.command()
-@click.argument("code", metavar="CODE")
-def explain(code: str) -> None:
-    """Say what a code means, why it matters and what to do: SL101, or lossy-round-trip."""
+@click.argument("code", metavar="CODE", shell_complete=_complete_code)
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def explain(code: str, output_format: str) -> None:
+    """Say what a code means, why it matters and what to do: SL101, or lossy-round-trip.
+
+    \b
+    Examples:
+      shapelint explain SL101
+      shapelint explain lossy-round-trip --output-format json
+    """
     import difflib
 
-    rules = _documented()
-    found = next((rule for rule in rules if code.upper() == rule.code or code.lower() == rule.name), None)
+    from shapelint.documentation import documented, page, rule_data
+
+    found = next((rule for rule in documented() if code.upper() == rule.code or code.lower() == rule.name), None)
     if found is None:
-        near = difflib.get_close_matches(code.upper(), [rule.code for rule in rules], n=1)
+        names = [name for rule in documented() for name in (rule.code, rule.name)]
+        near = difflib.get_close_matches(code.upper(), names, n=1) or difflib.get_close_matches(
+            code.lower(), names, n=1
+        )
         _fail(f"there is no rule {code}" + (f"; did you mean {near[0]}?" if near else "; `shapelint rules` lists them"))
-    heading = f"{found.code} {found.name}"
-    if sys.stdout.isatty() and wants_color():
+    if output_format == "json":
+        click.echo(json.dumps(rule_data(found), indent=2, ensure_ascii=False))
+    elif sys.stdout.isatty() and wants_color():
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(f"# {heading}\n\n{found.documentation}"))
+        Console().print(Markdown(page(found)))
     else:
-        click.echo(f"# {heading}\n\n{found.documentation.strip()}")
+        click.echo(page(found), nl=False)
 
 
 @main.command()
-def rules() -> None:
-    """List every code, its name and what it finds."""
-    documented = _documented()
-    width = max(len(rule.name) for rule in documented)
-    for rule in documented:
-        opt_in = "" if rule.default else " (off by default: --extend-select)"
-        click.echo(f"{rule.code}  {rule.name.ljust(width)}  {rule.summary}{opt_in}")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def rules(output_format: str) -> None:
+    """List every code, its name and what it finds.
+
+    \b
+    Examples:
+      shapelint rules
+      shapelint rules --output-format json | jq -r '.[].code'
+    """
+    from shapelint.documentation import documented, off_by_default, rule_data
+
+    if output_format == "json":
+        click.echo(json.dumps([rule_data(rule) for rule in documented()], indent=2, ensure_ascii=False))
+        return
+    width = max(len(rule.name) for rule in documented())
+    for rule in documented():
+        click.echo(f"{rule.code}  {rule.name.ljust(width)}  {rule.summary}{off_by_default(rule)}")
 
 
 main.add_command(formula)
@@ -242,16 +342,16 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _documented() -> tuple[RuleInfo | AnalysisCode, ...]:
-    """The lint rules and what SL9xx codes mean, by code."""
-    from shapelint.loading.codes import ANALYSIS_CODES
-    from shapelint.rules import all_rules
+def _write_baseline(file: Path, result: LintResult) -> NoReturn:
+    from shapelint.baseline import write_baseline
+    from shapelint.loading.errors import BAD_INPUT
 
-    lint_rules = tuple(all_rules())
-    known = {rule.code for rule in lint_rules}
-    return tuple(
-        sorted([*lint_rules, *(code for code in ANALYSIS_CODES if code.code not in known)], key=lambda rule: rule.code)
-    )
+    count = write_baseline(file, result.diagnostics)
+    click.echo(f"shapelint: wrote {plural(count, 'finding')} to {file}", err=True)
+    missing = [finding for finding in result.diagnostics if finding.code == BAD_INPUT]
+    for finding in missing:
+        click.echo(f"shapelint: {finding}", err=True)
+    sys.exit(CANNOT if missing else 0)
 
 
 def _fail(message: str) -> NoReturn:

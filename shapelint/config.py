@@ -32,7 +32,8 @@ class ConfigError(LoadError):
     def __init__(self, message: str, location: Location) -> None:
         super().__init__(BAD_INPUT, message, location)
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
         return f"{self.location}: {self.message}"
 
 

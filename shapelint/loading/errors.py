@@ -68,6 +68,11 @@ class LoadError(Exception):
         self.location = location
         self.guessed = guessed
 
+    @property
+    def told(self) -> str:
+        """What the command line says, when it ends with this."""
+        return self.message
+
     def __str__(self) -> str:
         place = f"{self.location}: " if self.location else ""
         return f"{place}{self.code} {self.message}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -32,6 +33,13 @@ def headline(finding: Diagnostic, style: Style) -> str:
     mark = paint("[*]", style, color="green") + " " if has_fix(finding) else ""
     kind = paint("note:", style, color=color) + " " if finding.severity is Severity.NOTE else ""
     return f"{place}{code} {mark}{kind}{finding.message}"
+
+
+def details(finding: Diagnostic) -> Iterator[tuple[str, str]]:
+    """What there is to say beyond the headline: the sizes, an example, why, and the fixes."""
+    told = (("sizes", finding.sizes), ("example", finding.example), ("why", finding.why))
+    yield from ((label, text) for label, text in told if text)
+    yield from (("fix", fix.description) for fix in finding.fixes)
 
 
 def closing(result: LintResult) -> str:

@@ -30,7 +30,9 @@ NOTE = Diagnostic("SL905", "not-proven", Severity.NOTE, "probed", certainty="pro
 
 
 def test_formats_are_the_files_of_the_package_text_first() -> None:
-    assert format_names() == ("text", "concise", "json")
+    assert format_names() == (
+        *("text", "concise", "github", "gitlab", "json", "json-lines", "junit", "markdown", "sarif"),
+    )
 
 
 def test_registering_a_format_twice_raises() -> None:

@@ -1,0 +1,34 @@
+"""GitLab's code quality report: the merge request shows what is new in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import Any, Final
+
+from shapelint.diagnostics import Diagnostic, Severity
+from shapelint.fingerprints import digests
+from shapelint.report.registry import Style, report_format
+from shapelint.results import LintResult
+
+_SEVERITIES: Final = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.NOTE: "info"}
+
+
+@report_format("gitlab")
+def gitlab(result: LintResult, style: Style) -> str:
+    """A JSON array with the keys that GitLab requires."""
+    entries = [_entry(*pair) for pair in zip(result.diagnostics, digests(result.diagnostics), strict=True)]
+    return json.dumps(entries, indent=2, ensure_ascii=False)
+
+
+def _entry(finding: Diagnostic, digest: str) -> dict[str, Any]:
+    place = finding.location
+    # A path and a line are required; what stands nowhere is told at the top of the project.
+    lines = {"begin": place.line, "end": place.end_line or place.line} if place else {"begin": 1, "end": 1}
+    return {
+        "description": f"{finding.code} {finding.message}",
+        "check_name": finding.name,
+        "fingerprint": digest,
+        "severity": _SEVERITIES[finding.severity],
+        "location": {"path": PurePath(place.path).as_posix() if place else ".", "lines": lines},
+    }
