@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -146,6 +148,8 @@ def main() -> None:
     help="Let the files' code do this while it is imported and built: open network connections, start processes, "
     "write outside temporary folders. Refused if left out; a guard rail, no sandbox.",
 )
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs.")
+@click.option("--shard", metavar="K/N", help="Only the K-th of N parts of the files: 3/8. See `shapelint merge`.")
 def check(
     paths: Sequence[str],
     model: str | None,
@@ -168,6 +172,8 @@ def check(
     timeout: float | None,
     memory: int,
     allow: Sequence[str],
+    no_cache: bool,
+    shard: str | None,
 ) -> None:
     """Lint the models in files, directories, FILE:NAME or package.module:NAME.
 
@@ -196,29 +202,36 @@ def check(
     asked. The report alone goes to standard output; everything else to standard error.
     """
     from shapelint.baseline import write_whole
+    from shapelint.caching import Cache, cache_folder
+    from shapelint.distributing import parse_shard
     from shapelint.isolation.checking import Checker
     from shapelint.isolation.jobs import Permission
     from shapelint.linting import lint_detailed, skipped_lines
     from shapelint.loading.errors import LoadError
+    from shapelint.progress import Progress
     from shapelint.report.statistics import FORMATS
     from shapelint.report.statistics import statistics as count_codes
     from shapelint.selection import split_selectors
 
     if statistics and output_format not in FORMATS:
         raise click.UsageError(f"--statistics counts in {', '.join(FORMATS)}, not in {output_format}")
+    cache = None if no_cache else Cache(cache_folder(), time.time())
+    checker = partial(Checker, jobs, timeout, memory, frozenset(map(Permission, allow)), cache)
     try:
-        result = lint_detailed(
-            paths or ["."],
-            model=model,
-            inputs=inputs,
-            sizes=sizes,
-            select=split_selectors(select),
-            extend_select=split_selectors(extend_select),
-            ignore=split_selectors(ignore),
-            config=config,
-            baseline=baseline if write_baseline is None else None,
-            check_all=Checker(jobs, timeout, memory, frozenset(map(Permission, allow))),
-        )
+        with Progress() as progress:
+            result = lint_detailed(
+                paths or ["."],
+                model=model,
+                inputs=inputs,
+                sizes=sizes,
+                select=split_selectors(select),
+                extend_select=split_selectors(extend_select),
+                ignore=split_selectors(ignore),
+                config=config,
+                baseline=baseline if write_baseline is None else None,
+                check_all=checker(on_progress=progress),
+                shard=parse_shard(shard) if shard else None,
+            )
         if write_baseline is not None:
             _write_baseline(write_baseline, result)
         if fail_on is not None:
@@ -240,6 +253,33 @@ def check(
     if verbose:
         for line in skipped_lines(result):
             click.echo(line, err=True)
+    sys.exit(0 if exit_zero and result.exit_status == 1 else result.exit_status)
+
+
+@main.command()
+@click.argument("reports", nargs=-1, required=True, metavar="REPORT...", type=click.Path(path_type=Path))
+@click.option(
+    "--output-format", type=click.Choice(format_names()), default="text", show_default=True, metavar="FORMAT",
+    help="As for check.",
+)
+@click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")
+def merge(reports: Sequence[Path], output_format: str, exit_zero: bool) -> None:
+    """Join the JSON reports of several runs, such as those of a CI matrix, into one.
+
+    \b
+    Examples:
+      shapelint check src --shard 3/8 --output-format json --exit-zero > shard-3.json
+      shapelint merge shard-*.json
+    """
+    from shapelint.loading.errors import LoadError
+    from shapelint.merging import merge as merged
+
+    try:
+        result = merged(reports)
+    except LoadError as error:
+        _fail(error.message)
+    style = Style(wants_color(), width=terminal_width())
+    click.echo(render(output_format, result, style), nl=False, color=style.color)
     sys.exit(0 if exit_zero and result.exit_status == 1 else result.exit_status)
 
 
@@ -323,6 +363,24 @@ def rules(output_format: str) -> None:
     width = max(len(rule.name) for rule in documented())
     for rule in documented():
         click.echo(f"{rule.code}  {rule.name.ljust(width)}  {rule.summary}{off_by_default(rule)}")
+
+
+@main.group(name="cache")
+def cache_group() -> None:
+    """The results of earlier runs, kept in .shapelint_cache."""
+
+
+@cache_group.command()
+def clean() -> None:
+    """Delete the results of earlier runs.
+
+    They are used again only where the file, everything it imports, the settings, shapelint, torch and Python are the
+    same, so there is no need to do this, except for the space.
+    """
+    from shapelint import caching
+
+    folder = caching.cache_folder()
+    click.echo(f"Deleted {folder}" if caching.clean(folder) else f"There is no cache in {folder.parent}")
 
 
 main.add_command(formula)

@@ -31,9 +31,11 @@ from shapelint.selection import Choice, Selection, rule_names
 from shapelint.suppressions import unsuppressed
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from types import ModuleType
 
     from shapelint.api import Analysis
+    from shapelint.distributing import Shard
     from shapelint.loading.building import Built
 
 Result = TypeVar("Result")
@@ -76,11 +78,16 @@ def lint(
     ignore: Sequence[str] = (),
     config: str | os.PathLike[str] | None = None,
     baseline: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
 ) -> list[Diagnostic]:
     """Lint files, directories, ``FILE:NAME`` and ``package.module:NAME``; the findings, by file and line.
 
+    With an executor (a ``ProcessPoolExecutor``, a dask cluster's) each file is a task of it; else all are linted here.
+
     >>> lint(["unet.py"], model="UNet(3, 2)", sizes="512x512")  # doctest: +SKIP
     """
+    from shapelint.distributing import on_executor
+
     result = lint_detailed(
         paths,
         model=model,
@@ -91,6 +98,7 @@ def lint(
         ignore=ignore,
         config=config,
         baseline=baseline,
+        check_all=on_executor(executor) if executor is not None else None,
     )
     return list(result.diagnostics)
 
@@ -107,8 +115,9 @@ def lint_detailed(
     config: str | os.PathLike[str] | None = None,
     baseline: str | os.PathLike[str] | None = None,
     check_all: CheckAll | None = None,
+    shard: Shard | None = None,
 ) -> LintResult:
-    """As ``lint``, with a summary of each model, and what was passed over.
+    """As ``lint``, with a summary of each model, and what was passed over; of a shard's files alone if one is given.
 
     ``check_all`` checks the files, each with its question, and gives a result for each in the same order; they are
     checked one after the other in this process if it is left out.
@@ -125,11 +134,12 @@ def lint_detailed(
     requests, findings = _requests([os.fspath(path) for path in paths], configurations)
     if model is not None and len(requests) != 1:
         raise LoadError(BAD_INPUT, f"--model names a model of one file, and {len(requests)} files are given")
-    results = (check_all or _check_here)([(request, ask.about(request.path)) for request in requests])
+    requests = shard.of(requests) if shard is not None else requests
+    results = (check_all or check_all_here)([(request, ask.about(request.path)) for request in requests])
     told = [dataclasses.replace(entry, diagnostics=tuple(filter(ask.wants, entry.diagnostics))) for entry in results]
     files = [(request.path, result) for request, result in zip(requests, told, strict=True)]
     findings += unsuppressed(files, rule_names, ask.checks)
-    wanted = sorted(dict.fromkeys(_relative(finding) for finding in findings if ask.wants(finding)), key=_order)
+    wanted = sorted(dict.fromkeys(_relative(finding) for finding in findings if ask.wants(finding)), key=order)
     compared = (
         compare(Path(baseline), wanted, [path for path, _ in files]) if baseline is not None else Compared(wanted)
     )
@@ -175,7 +185,8 @@ class _Asking:
         return selection is None or selection.wants(finding)
 
 
-def _check_here(asked: Sequence[tuple[Request, Question]]) -> list[LintResult]:
+def check_all_here(asked: Sequence[tuple[Request, Question]]) -> list[LintResult]:
+    """Check files one after the other, in this process."""
     forget_user_modules()
     project = Project()
     return [check_file(request, question, project) for request, question in asked]
@@ -360,7 +371,8 @@ def _read(
         raise LoadError(CANNOT_TRACE, message, place, guessed=bool(built.assumptions)) from error
 
 
-def _order(finding: Diagnostic) -> tuple[str, int, int, str, str]:
+def order(finding: Diagnostic) -> tuple[str, int, int, str, str]:
+    """Reports tell findings by file, line, column and code."""
     place = finding.location or Location("", 0)
     return place.path, place.line, place.column, finding.code, finding.message
 
