@@ -88,7 +88,7 @@ class Analysis:
     @functools.cached_property
     def valid_sizes(self) -> SizeSet:
         """The sizes for which the model runs."""
-        return SizeSet(self._domain.project(self.symbols))
+        return SizeSet(self._domain.fix(self._pinned))
 
     @functools.cached_property
     def round_trip_sizes(self) -> SizeSet:
@@ -101,7 +101,7 @@ class Analysis:
             result = kept if result is None else result.unite(kept)
         if result is None:
             return self.valid_sizes
-        return SizeSet(result.project(self.symbols))
+        return SizeSet(result.fix(self._pinned))
 
     def returns_input_size(self, value: Any) -> Any:
         """The condition that an output has its input's spatial size (the first tensor of the same rank is meant)."""

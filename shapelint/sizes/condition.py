@@ -13,11 +13,14 @@ from typing import Any
 
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
-from shapelint.sizes.expr import Env, Expr
+from shapelint.sizes.expr import Env, Expr, Root
 from shapelint.sizes.region import Placed, TooComplex
 
 LARGEST_TENSOR = 2**31 - 2
 """Tensors are taken to have fewer than 2**31 elements: models ask (`x.numel() > 2**31`) and mean never."""
+
+MAX_TIMES = 16
+"""How many times a square may be divided by its own root's square."""
 
 MAX_CASES = 4096
 """Most cases one product comparison may be split into."""
@@ -342,6 +345,9 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     """``a op 0`` for an ``a`` with products, as comparisons of its factors, which are taken to be ≥ 0."""
     if op == "!=":
         return negate(_solve(a, "=="))
+    without = _without_squared_roots(a)
+    if without is not a:
+        return compare(without, op)
     for solve in (_solve_remainder, _solve_floor, _solve_cases):
         solution = solve(a, op)
         if solution is not None:
@@ -361,6 +367,42 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     if expanded is not a:
         return compare(expanded, op)
     raise TooComplex(f"{a} is a product of sizes that no set of sizes expresses")
+
+
+def _without_squared_roots(a: Expr) -> Expr:
+    """``root * root`` written as the square less the rest."""
+    for term, coefficient in a.items:
+        if not isinstance(term, ex.Product):
+            continue
+        for factor in term.factors:
+            name = factor.support[0]
+            if factor is ex.symbol(name) and name in ex.roots and term.factors.count(factor) > 1:
+                found = ex.roots[name]
+                others = list(term.factors)
+                others.remove(factor)
+                others.remove(factor)
+                square = ex.subtract(found.square, ex.symbol(found.rest))
+                rest = ex.subtract(a, ex.make([(term, coefficient)], 0))
+                return ex.add(rest, ex.scale(ex.multiply(square, ex.multiply_all(others)), coefficient))
+    return a
+
+
+def divided_by_root(a: Expr, by: Expr) -> tuple[Root, int] | None:
+    """``a`` as a multiple of a square whose root ``by`` is: that root, and how many times the square."""
+    name = by.support[0] if len(by.support) == 1 else ""
+    if name not in ex.roots or by is not ex.symbol(ex.roots[name].root):
+        return None
+    times, rest = ex.cancel(a, ex.roots[name].square)
+    return (ex.roots[name], times.const) if not times.items and rest.is_constant and rest.const == 1 else None
+
+
+def divided_by_squared_root(a: Expr, by: Expr) -> tuple[Root, int] | None:
+    """As :func:`divided_by_root`, for a ``by`` that is the root's square."""
+    number, factors = ex.factorize(by)
+    if number != 1 or len(factors) != 2 or factors[0] is not factors[1]:
+        return None
+    found = divided_by_root(a, factors[0])
+    return found if found is not None and 0 < found[1] <= MAX_TIMES else None
 
 
 def _solve_floor(a: Expr, op: str) -> bool | Condition | None:
@@ -543,7 +585,7 @@ def _written_as(factor: Expr, wanted: Sequence[Expr]) -> Expr:
             and factor.affine
             and other.affine
             and factor.support == other.support
-            and rg.positive(len(factor.support)).is_subset(rg.region_where(ex.subtract(factor, other), "=="))
+            and rg.possible(factor.support).is_subset(rg.region_where(ex.subtract(factor, other), "=="))
         ):
             return other
     return factor
@@ -553,7 +595,7 @@ def _sign(a: Expr) -> int | None:
     """1 where ``a`` is never negative for sizes of at least 1, -1 where never positive, 0 where it is 0."""
     if not a.items:
         return (a.const > 0) - (a.const < 0)
-    domain = rg.positive(len(a.support))
+    domain = rg.possible(a.support)
     if domain.is_subset(rg.region_where(a, ">=")):
         return 1
     if domain.is_subset(rg.region_where(ex.scale(a, -1), ">=")):

@@ -99,6 +99,8 @@ class Dim:
         return other / _as_ratio(self)
 
     def __pow__(self, exponent: Any, modulus: int | None = None) -> Any:
+        if exponent == 0.5 and modulus is None:
+            return _square_root(self.expr)
         if type(exponent) is not int or exponent < 0 or modulus is not None:
             return pow(path.concrete(self.expr), exponent, modulus)
         return of(ex.multiply_all([self.expr] * exponent))
@@ -219,6 +221,19 @@ def use_classes(size: type[Dim], ratio: type[Ratio], float_product: type[FloatPr
     _class, _ratio_class, _product_class = size, ratio, float_product
 
 
+def _number_root(a: Expr) -> Any:
+    return path.concrete(a) ** 0.5
+
+
+_square_root: Any = _number_root
+
+
+def use_square_root(make: Any) -> None:
+    """Make ``size ** 0.5`` what the tracer follows."""
+    global _square_root
+    _square_root = make
+
+
 def of(expr: Expr) -> Any:
     """The size with this formula: a plain int if it is constant."""
     if not expr.items:
@@ -273,6 +288,9 @@ def _floordiv(a: Expr, b: Expr) -> Expr:
     number, divisor = ex.cancel(a, b)
     if not divisor.items:
         return ex.floordiv(number, divisor.const)
+    found = cond.divided_by_root(number, divisor)
+    if found is not None:
+        return _quotient_by_root(*found)
     return bounded_quotient(number, divisor) or ex.quotient(number, divisor)
 
 
@@ -293,7 +311,7 @@ def bounded_quotient(a: Expr, b: Expr) -> Expr | None:
 
 def _bounded_quotient(a: Expr, b: Expr) -> Expr | None:
     names = tuple(sorted({*a.support, *b.support}))
-    sizes = rg.positive(len(names))
+    sizes = rg.possible(names)
     proper = cond.all_of(cond.compare(ex.add_constant(b, -1), ">="), cond.compare(a, ">="))
     here = cond.placed_of(proper).over(names).intersect(sizes)
     for most in (1, 2, 4, 8, 16, 32, MAX_QUOTIENT):
@@ -319,7 +337,12 @@ def _less(a: Expr, b: Expr) -> bool | Condition:
 def _modulo(a: Expr, b: Expr) -> Expr:
     if not b.items:
         return ex.modulo(a, b.const)
-    return ex.subtract(a, ex.multiply(ex.quotient(a, b), b))
+    found = cond.divided_by_root(a, b)
+    if found is not None:
+        rest = ex.scale(ex.symbol(found[0].rest), found[1])
+        share = ex.subtract(_quotient_by_root(*found), ex.scale(b, found[1]))
+        return ex.subtract(rest, ex.multiply(share, b))
+    return ex.subtract(a, ex.multiply(_floordiv(a, b), b))
 
 
 def _comparison(a: Dim, b: Any, op: str, on_ratios: Any) -> Any:
@@ -682,6 +705,17 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
         return cond.any_of(*(
             cond.compare(ex.add_constant(by, -d), "==") for d in ex_divisors(number.const)
         ))
+    squared = cond.divided_by_squared_root(number, by)
+    if squared is not None:
+        where = [rg.Placed((squared[0].rest, squared[0].root), w) for w, _ in _shares(*squared)]
+        return cond.any_of(*map(cond.Member, where))
+    found = cond.divided_by_root(number, by)
+    if found is not None:
+        # square = root*root + rest, so what is left to divide is the rest, which is at most twice the root
+        rest, root = ex.scale(ex.symbol(found[0].rest), found[1]), ex.symbol(found[0].root)
+        return cond.any_of(*(
+            cond.compare(ex.subtract(rest, ex.scale(root, k)), "==") for k in range(2 * found[1] + 1)
+        ))
     if cond.never_above(number, by):
         # at most one whole part fits: it divides where the two are equal, or nothing is left to divide
         return cond.any_of(cond.compare(ex.subtract(number, by), "=="), cond.compare(number, "=="))
@@ -702,9 +736,46 @@ def divide(size: Any, divisor: Any) -> Any:
     if number is None or by is None:
         raise TypeError("divide() takes sizes")
     number = cond.unify(number, by)
+    squared = cond.divided_by_squared_root(*ex.cancel(number, by))
+    if squared is not None:
+        return of(ex.piecewise(tuple((rg.Placed((squared[0].rest, squared[0].root), w), v) for w, v in _shares(*squared))))
     if number is not by and path.implied(cond.compare(ex.subtract(number, by), "==")):
         return 1
     return of(_floordiv(number, by))
+
+
+def _quotient_by_root(root: ex.Root, times: int) -> Expr:
+    """``times * square // root``: ``times * root`` and what goes into the rest, which is at most twice the root."""
+    side, rest = ex.symbol(root.root), ex.scale(ex.symbol(root.rest), times)
+    cases = []
+    for share in range(2 * times + 1):
+        above = cond.compare(ex.subtract(rest, ex.scale(side, share)), ">=")
+        where = cond.placed_of(cond.all_of(above, _less(rest, ex.scale(side, share + 1))))
+        cases.append((where, ex.constant(share)))
+    return ex.add(ex.scale(side, times), ex.piecewise(tuple(cases)))
+
+
+def _shares(root: ex.Root, times: int) -> list[tuple[rg.Region, Expr]]:
+    """Where ``root**2`` divides ``times * square``, and how often: at true squares, and at a few small sizes."""
+    small: dict[int, list[tuple[int, int]]] = {}
+    for side in range(1, 2 * times + 1):
+        for rest in range(1, 2 * side + 1):
+            if times * rest % side**2 == 0:
+                small.setdefault(times + times * rest // side**2, []).append((rest, side))
+    exact = cond.placed_of(cond.compare(ex.symbol(root.rest), "==")).over((root.rest, root.root))
+    found = [(exact.intersect(rg.root_and_rest()), ex.constant(times))]
+    return found + [(rg.from_points(2, points), ex.constant(value)) for value, points in small.items()]
+
+
+def isqrt(size: Size) -> Any:
+    """The integer square root, as a size of its own where the sizes do not pair up to a square."""
+    if not isinstance(size, Dim):
+        return math.isqrt(size)
+    number, factors = ex.factorize(size.expr)
+    if number > 0 and math.isqrt(number) ** 2 == number and all(factors.count(f) % 2 == 0 for f in factors):
+        half = [f for f in dict.fromkeys(factors) for _ in range(factors.count(f) // 2)]
+        return of(ex.unfactorize(math.isqrt(number), half))
+    return of(ex.symbol(ex.square_root(size.expr).root))
 
 
 def evaluate(size: Any, env: Env) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
 from shapelint.sizes.condition import Condition, Member
 from shapelint.sizes.region import Placed, Region, TooComplex
@@ -17,6 +18,14 @@ MAX_SPLIT_PIECES = 32
 
 MAX_POINTS = 20_000
 """A finite domain of at most this many points answers what no set expresses, point by point."""
+
+
+class _Factors(dict[str, Placed]):
+    """Factors by symbol; a square root's two symbols are free until something restricts them."""
+
+    def __missing__(self, name: str) -> Placed:
+        found = ex.roots[name]
+        return Placed((found.rest, found.root), rg.root_and_rest())
 
 
 class Domain:
@@ -31,7 +40,7 @@ class Domain:
     factors: Mapping[str, Placed]
 
     def __init__(self, factors: Mapping[str, Placed]) -> None:
-        self.factors = factors
+        self.factors = factors if type(factors) is _Factors else _Factors(factors)
 
     @classmethod
     def positive(cls, symbols: Iterable[str]) -> Domain:
@@ -40,7 +49,13 @@ class Domain:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(self.factors)
+        """The input sizes (not the square roots of expressions of them)."""
+        return tuple(name for name in self.factors if name not in ex.roots)
+
+    @property
+    def has_roots(self) -> bool:
+        """Whether square roots restrict these sizes, which is beyond what a set alone can say."""
+        return any(name in ex.roots for name in self.factors)
 
     def distinct(self) -> list[Placed]:
         """Each factor once, in the order of the symbols."""
@@ -70,9 +85,9 @@ class Domain:
         if not isinstance(condition, Condition):
             return condition
         here, where = self._meet(condition)
-        if here.is_subset(where):
+        if here.region.is_subset(where):
             return True
-        return False if here.is_disjoint(where) else None
+        return False if here.region.is_disjoint(where) else None
 
     def restrict(self, condition: bool | Condition) -> Domain:
         """The sizes among these for which the condition holds."""
@@ -81,21 +96,25 @@ class Domain:
         here, where = self._meet(condition)
         if not condition.support():
             return self._emptied() if where.is_empty() else self
-        return self._with(self.over(condition.support()).support, here.intersect(where))
+        return self._with(here.support, here.region.intersect(where))
 
-    def _meet(self, condition: Condition) -> tuple[Region, Region]:
+    def _meet(self, condition: Condition) -> tuple[Placed, Region]:
+        """The factors that a condition touches, and where it holds, over the same symbols."""
         support = condition.support()
         if not support:
-            return rg.universe(0), condition.placed().region
+            return Placed((), rg.universe(0)), condition.placed().region
         here = self.over(support)
         try:
             placed = condition.placed()
+            if not set(placed.support) <= set(here.support):
+                # it was restated with a square root's own symbols
+                here = self.over(sorted({*support, *placed.support}))
             for assumed in condition.assumptions():
                 if self.status(assumed) is not True:
                     raise TooComplex(f"{assumed} is not known, which {condition} rests on")
         except TooComplex:
-            return here.region, self._pointwise(here, condition)
-        return here.region, placed.over(here.support)
+            return here, self._pointwise(here, condition)
+        return here, placed.over(here.support)
 
     def _pointwise(self, here: Placed, condition: Condition) -> Region:
         points = here.region.points(MAX_POINTS)
@@ -105,7 +124,7 @@ class Domain:
         return rg.from_points(len(here.support), kept)
 
     def _with(self, support: tuple[str, ...], region: Region) -> Domain:
-        factors = dict(self.factors)
+        factors = _Factors(self.factors)
         for placed in split(Placed(support, region)):
             for name in placed.support:
                 factors[name] = placed
@@ -132,9 +151,8 @@ class Domain:
             return self
         if self.is_empty():
             return other
-        differing = [
-            name for name in self.factors if self.factors[name].key != other.factors[name].key
-        ]
+        names = dict.fromkeys((*self.factors, *other.factors))
+        differing = [name for name in names if self.factors[name].key != other.factors[name].key]
         if not differing:
             return self
         mine, theirs = self.over(differing), other.over(differing)
@@ -164,6 +182,8 @@ class Domain:
     def fix(self, env: Mapping[str, int]) -> Domain:
         """The sizes of the remaining symbols once some are known."""
         factors: dict[str, Placed] = {}
+        computable = {n: ex.symbol_value(n, env) for n in self.factors if n in ex.roots and _is_known(n, env)}
+        env = {**env, **computable}
         emptied = False
         for placed in self.distinct():
             region, names = placed.region, list(placed.support)
@@ -196,6 +216,10 @@ class Domain:
 
     def __str__(self) -> str:
         return "; ".join(f"{','.join(p.support)}: {p}" for p in self.distinct())
+
+
+def _is_known(name: str, env: Mapping[str, int]) -> bool:
+    return all(n in env or (n in ex.roots and _is_known(n, env)) for n in ex.roots[name].square.support)
 
 
 def _outside(factors: Sequence[Placed]) -> Condition:

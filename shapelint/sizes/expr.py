@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from math import gcd, isqrt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Symbol(Term):
     name: str
 
     def evaluate(self, env: Env) -> int:
-        return env[self.name]
+        return symbol_value(self.name, env)
 
     def rename(self, names: Rename) -> Expr:
         return symbol(names.get(self.name, self.name))
@@ -272,6 +273,42 @@ def symbol(name: str) -> Expr:
     return _of_term(("symbol", name), build)
 
 
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An integer square root as two symbols of its own: ``square == root**2 + rest`` with ``0 <= rest <= 2*root``.
+
+    Models recover a square's side from its number of tokens. No set of sizes says "is a square number", but
+    everything that follows is affine in these two, and their values are computed where sizes are known.
+    """
+
+    square: Expr
+    root: str
+    rest: str
+
+
+roots: dict[str, Root] = {}
+"""The square roots in use, by the names of their two symbols."""
+
+
+def square_root(square: Expr) -> Root:
+    """The symbols that stand for ``isqrt(square)`` and what it leaves."""
+    name = f"√({square})"
+    if name not in roots:
+        found = Root(square, name, f"rest of {name}")
+        roots[found.root] = roots[found.rest] = found
+    return roots[name]
+
+
+def symbol_value(name: str, env: Env) -> int:
+    """A symbol's value for concrete input sizes."""
+    if name in env or name not in roots:
+        return env[name]
+    found = roots[name]
+    square = found.square.evaluate(env)
+    root = isqrt(square)
+    return root if name == found.root else square - root * root
+
+
 def _of_term(key: Any, build: Callable[[], Term]) -> Expr:
     term = _terms.get(key)
     if term is None:
@@ -418,7 +455,7 @@ def expand(a: Expr) -> Expr:
         for factor in term.factors:
             partial = [(c * k, f + g) for c, f in partial for k, g in _addends(expand(factor))]
         for number, atoms in partial:
-            result = add(result, unfactorize(number, atoms))
+            result = add(result, scale(multiply_all(atoms), number))
     return result
 
 

@@ -268,6 +268,27 @@ def positive(arity: int) -> Region:
     return Region(arity, isl.Set(f"{{ [{text}] : {condition} }}"))
 
 
+def possible(names: tuple[str, ...]) -> Region:
+    """What these symbols can be at all: sizes at least 1, what a square root leaves at least 0."""
+    least = tuple(int(name not in ex.roots or ex.roots[name].rest != name) for name in names)
+    return _at_least_each(least)
+
+
+@lru_cache(maxsize=256)
+def _at_least_each(least: tuple[int, ...]) -> Region:
+    if all(least):
+        return positive(len(least))
+    text = ",".join(f"i{n}" for n in range(len(least)))
+    condition = " and ".join(f"i{n} >= {low}" for n, low in enumerate(least))
+    return Region(len(least), isl.Set(f"{{ [{text}] : {condition} }}"))
+
+
+@lru_cache(maxsize=1)
+def root_and_rest() -> Region:
+    """A square root (second) and what it leaves (first), which are named in this order."""
+    return Region(2, isl.Set("{ [rest, root] : root >= 1 and 0 <= rest <= 2root }"))
+
+
 def from_points(arity: int, points: Iterable[tuple[int, ...]]) -> Region:
     texts = [f"[{','.join(map(str, point))}]" for point in points]
     return Region(arity, isl.Set(f"{{ {'; '.join(texts)} }}").coalesce()) if texts else empty(arity)
@@ -306,7 +327,7 @@ class Placed:
         self.key = (support, region.uid)
 
     def holds(self, env: Env) -> bool:
-        return self.region.holds(tuple(env[name] for name in self.support))
+        return self.region.holds(tuple(ex.symbol_value(name, env) for name in self.support))
 
     def rename(self, names: Rename) -> Placed:
         """The same set over other symbols; names must keep their order."""

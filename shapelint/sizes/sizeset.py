@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
 from shapelint.sizes.condition import Condition, Member
 from shapelint.sizes.domain import Domain
@@ -183,13 +184,17 @@ class SizeSet:
         ))
 
     def least(self) -> dict[str, int] | None:
-        """The smallest member, ``None`` if the set is empty."""
-        return None if self.is_empty() else self.domain.sample()
+        """The smallest member, ``None`` if the set is empty (or, with square roots, has none up to 256)."""
+        if self.is_empty():
+            return None
+        if self.domain.has_roots:
+            return next(iter(self.enumerate(256)), None)
+        return self.domain.sample()
 
     def enumerate(self, limit: int = 512) -> Iterator[dict[str, int]]:
         """Members with every size at most ``limit``, in order."""
         axes: list[list[tuple[tuple[str, ...], tuple[int, ...]]]] = []
-        for placed in self.domain.distinct():
+        for placed in self.domain.project(self.symbols).distinct():
             box = placed.region
             for position in range(len(placed.support)):
                 box = box.intersect(rg.interval(1, limit).embed((position,), len(placed.support)))
@@ -197,7 +202,8 @@ class SizeSet:
             axes.append([(placed.support, p) for p in points])
         for combination in itertools.product(*axes):
             env = {n: v for names, point in combination for n, v in zip(names, point, strict=True)}
-            yield {name: env[name] for name in self.symbols}
+            if not self.domain.has_roots or self.domain.contains(env):
+                yield {name: env[name] for name in self.symbols}
 
     def next_at_least(self, **sizes: int) -> dict[str, int] | None:
         """The least member that is nowhere below these sizes (by total growth, then in order)."""
@@ -231,9 +237,13 @@ class SizeSet:
 
     def sentence(self, ignoring: Iterable[str] = ("N",)) -> str:
         """In words: "H and W: multiples of 16, at least 16"."""
-        names = [n for n in self.symbols if n not in set(ignoring) or not self._is_unrestricted(n)]
         if self.is_empty():
             return "no sizes"
+        if self.domain.has_roots:
+            squares = dict.fromkeys(str(ex.roots[n].square) for n in self.domain.factors if n in ex.roots)
+            text = SizeSet(self.domain.project(self.symbols)).sentence(ignoring)
+            return f"{text}; of these, some only: it depends on the square root of {_and(list(squares))}"
+        names = [n for n in self.symbols if n not in set(ignoring) or not self._is_unrestricted(n)]
         if not names:
             return "all sizes"
         parts: list[str] = []

@@ -119,7 +119,7 @@ def _simplicity(formula: Expr) -> tuple[bool, int]:
 def _equal_on(domain: Domain, formula: Expr, candidate: Expr) -> bool:
     if formula is candidate:
         return True
-    if not (formula.affine and candidate.affine):
+    if formula.items and candidate.items and not (formula.affine and candidate.affine):
         return _same_factors(domain, formula, candidate)
     try:
         return domain.status(compare(ex.subtract(formula, candidate), "==")) is True

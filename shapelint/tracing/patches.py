@@ -19,11 +19,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from shapelint.sizes import Dim, Ratio, Undecided, smax, smin
+from shapelint.sizes import Dim, Ratio, Undecided, select, smax, smin
 from shapelint.sizes import expr as ex
 from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
-from shapelint.sizes.dim import FloatProduct
+from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
+from shapelint.sizes.expr import Expr
 from shapelint.tracing.tensor import SymbolicTensor
 
 _SYMBOLIC = (Dim, Ratio, FloatProduct)
@@ -70,7 +71,7 @@ class OpaqueFloat(torch.SymFloat):
 
 
 def _value(number: Any) -> Any:
-    return number.compute() if type(number) is OpaqueFloat else float(number)
+    return number.compute() if issubclass(type(number), OpaqueFloat) else float(number)
 
 
 def _opaque_operator(name: str) -> Any:
@@ -96,6 +97,35 @@ for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv"
     setattr(OpaqueFloat, f"__{_name}__", _opaque_operator(f"__{_name}__"))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(OpaqueFloat, f"__{_name}__", _opaque_comparison(f"__{_name}__"))
+
+
+class SymbolicRoot(OpaqueFloat):
+    """The square root of a size; rounded to an int it is followed exactly."""
+
+    def __init__(self, square: Expr) -> None:
+        super().__init__(lambda: math.sqrt(paths.concrete(square)))
+        self.square = square
+
+    def __floor__(self) -> Any:
+        return isqrt(of(self.square))
+
+    __trunc__ = __floor__
+
+    def __ceil__(self) -> Any:
+        root = self.__floor__()
+        return select(of(self.square) > root * root, root + 1, root)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        root = self.__floor__()
+        # nearer to root + 1 where the square is more than root*root + root
+        return select(of(self.square) > root * root + root, root + 1, root)
+
+    def is_integer(self) -> Any:
+        root = self.__floor__()
+        return root * root == of(self.square)
+
+
+use_square_root(SymbolicRoot)
 
 
 class _Stand(type):
@@ -128,7 +158,7 @@ class _IntStand(_Stand):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if args and type(args[0]) is SymbolicTensor:
             return cls(args[0].item())
-        if args and (isinstance(args[0], _SYMBOLIC) or type(args[0]) is OpaqueFloat):
+        if args and (isinstance(args[0], _SYMBOLIC) or issubclass(type(args[0]), OpaqueFloat)):
             return math.trunc(args[0])
         return int(*args, **kwargs)
 
@@ -141,7 +171,7 @@ class _FloatStand(_Stand):
             return cls(args[0].item())
         if args and isinstance(args[0], Dim):
             return args[0] / 1
-        if args and (isinstance(args[0], _SYMBOLIC) or type(args[0]) is OpaqueFloat):
+        if args and (isinstance(args[0], _SYMBOLIC) or issubclass(type(args[0]), OpaqueFloat)):
             return args[0]
         return float(*args, **kwargs)
 
@@ -210,10 +240,19 @@ _BUILTINS: dict[str, Any] = {
 }
 
 
+def _sqrt(value: Any) -> Any:
+    if isinstance(value, Dim):
+        return SymbolicRoot(value.expr)
+    return _opaque_math(math_sqrt)(value)
+
+
+math_sqrt, math_isqrt = math.sqrt, math.isqrt
+
+
 def _opaque_math(function: Any) -> Any:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        if any(isinstance(a, _SYMBOLIC) or type(a) is OpaqueFloat for a in args):
+        if any(isinstance(a, _SYMBOLIC) or issubclass(type(a), OpaqueFloat) for a in args):
             return OpaqueFloat(lambda: function(*(_value(a) for a in args)))
         return function(*args)
 
@@ -228,8 +267,10 @@ def _prod(values: Any, *, start: Any = 1) -> Any:
 
 
 _MATH: dict[str, Any] = {
-    **{name: _opaque_math(getattr(math, name)) for name in ("sqrt", "log", "log2", "log10", "exp", "pow", "sin", "cos")},
+    **{name: _opaque_math(getattr(math, name)) for name in ("log", "log2", "log10", "exp", "pow", "sin", "cos")},
     "prod": _prod,
+    "sqrt": _sqrt,
+    "isqrt": lambda value: isqrt(value) if isinstance(value, Dim) else math_isqrt(value),
 }
 
 
@@ -301,7 +342,7 @@ _original_lru_cache: Any = functools.lru_cache
 def is_symbolic(value: Any) -> bool:
     """Whether a value is or holds a symbolic tensor or size."""
     kind = type(value)
-    if kind is SymbolicTensor or kind is OpaqueFloat or issubclass(kind, _SYMBOLIC):
+    if kind is SymbolicTensor or issubclass(kind, OpaqueFloat) or issubclass(kind, _SYMBOLIC):
         return True
     if issubclass(kind, (tuple, list)):
         return any(is_symbolic(v) for v in value)

@@ -89,6 +89,7 @@ class Tracer:
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
         written: dict[tuple[int, str], tuple[Any, Any]] = {}
+        kept = _containers(self.model)
         collecting = gc.isenabled()
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
@@ -107,6 +108,7 @@ class Tracer:
             finally:
                 paths.activate(before)
                 _rollback(written)
+                exploring.restore(kept)
                 if collecting:
                     gc.enable()
         outcomes = []
@@ -561,6 +563,18 @@ def _write(module: nn.Module, name: str, value: Any) -> None:
 
 def _attribute(owner: int, name: str) -> Any:
     return _read(_owners[owner], name)
+
+
+def _containers(model: nn.Module) -> tuple[tuple[Any, Any], ...]:
+    """Lists and dicts that the user's modules keep as attributes, with copies: a forward may cache features there."""
+    found: list[Any] = []
+    for module in model.modules():
+        if not type(module).__module__.startswith("torch."):
+            found += [v for name, v in module.__dict__.items() if type(v) in (list, dict) and name not in _OWN_TABLES]
+    return exploring.snapshot(tuple(found))
+
+
+_OWN_TABLES = frozenset(nn.Module().__dict__)
 
 
 def _rollback(written: dict[tuple[int, str], tuple[Any, Any]]) -> None:
