@@ -8,12 +8,13 @@ Exit status 0 if every answer agrees, 1 if not.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -23,8 +24,6 @@ from tests.grammar import Description, describe, smaller
 from tests.guarded import run_guarded
 from tests.judging import LIMIT, judge
 
-BATCH = 25
-"""Networks for one process: enough to pay for its start, few enough that a hang costs little."""
 _SHRINKING = 40
 """Descriptions tried at most to make one failure smaller."""
 
@@ -39,13 +38,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What became of some networks."""
+class Tally:
+    """What became of some networks; ``unproven`` has, for each reason, the seed of a network that shows it."""
 
     networks: int
     sizes: int
     running: int
     certainty: Counter[str]
+    unproven: dict[str, int]
     findings: tuple[Finding, ...]
 
 
@@ -53,20 +53,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.replay:
         return _replay(json.loads(options.replay.read()), options.limit)
-    batches = [range(start, min(start + BATCH, options.seed + options.count)) for start in _starts(options)]
-    done, lost, started = Batch(0, 0, 0, Counter(), ()), 0, time.monotonic()
-    outcomes = run_guarded(_judge_seeds, batches, at_once=options.jobs, limit_seconds=options.limit_seconds)
+    torch.set_num_threads(1)
+    # Once, before the processes are forked off: what only a first analysis pays is then paid for all of them.
+    judge({"rank": 2, "channels": 1, "blocks": [{"op": "relu"}]}, limit=4)
+    done, lost, started = Tally(0, 0, 0, Counter(), {}, ()), 0, time.monotonic()
+    work = functools.partial(_judge_seed, limit=options.limit, share=options.share)
+    outcomes = run_guarded(
+        work,
+        range(options.seed, options.seed + options.count),
+        at_once=options.jobs,
+        limit_seconds=options.limit_seconds,
+    )
     for outcome in outcomes:
         if outcome.result is None:
             lost += 1
-            click.echo(f"seeds {outcome.job.start} to {outcome.job.stop - 1}: {outcome.failure}")
+            description = describe(random.Random(outcome.job))
+            click.echo(f"seed {outcome.job}: {outcome.failure}: {json.dumps(description)}")
             continue
         done = _sum(done, outcome.result)
         for finding in outcome.result.findings:
             click.echo("\n".join(_told(finding)))
+    for reason, seed in done.unproven.items():
+        click.echo(f"not proven, as seed {seed}: {reason}")
     click.echo(
         f"{done.networks} networks, {done.sizes} sizes ({done.running} run), {len(done.findings)} networks disagree, "
-        f"{lost} batches without an answer; {dict(done.certainty)}; {time.monotonic() - started:.0f} s"
+        f"{lost} without an answer; {dict(done.certainty)}; {time.monotonic() - started:.0f} s"
     )
     return int(bool(done.findings or lost))
 
@@ -76,34 +87,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="the first network's seed; each has its own")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--share", type=float, default=1.0, help="of the sizes not the same on all axes, which part")
     parser.add_argument("--limit", type=int, default=LIMIT, help="the largest size")
-    parser.add_argument("--limit-seconds", type=float, default=600.0, help=f"for {BATCH} networks")
+    parser.add_argument("--limit-seconds", type=float, default=60.0, help="for one network")
     parser.add_argument("--replay", type=argparse.FileType(), metavar="FILE", help="judge this description")
     return parser
 
 
-def _starts(options: argparse.Namespace) -> Iterator[int]:
-    yield from range(options.seed, options.seed + options.count, BATCH)
+def _judge_seed(seed: int, limit: int, share: float) -> Tally:
+    description = describe(random.Random(seed))
+    judgement = judge(description, limit, share)
+    findings = (_finding(seed, description),) if judgement.disagreements else ()
+    unproven = {reason[:160]: seed for reason in judgement.reasons[:1]}
+    return Tally(1, judgement.sizes, judgement.running, Counter([judgement.certainty]), unproven, findings)
 
 
-def _judge_seeds(seeds: range) -> Batch:
-    torch.set_num_threads(1)
-    total = Batch(0, 0, 0, Counter(), ())
-    for seed in seeds:
-        description = describe(random.Random(seed))
-        judgement = judge(description)
-        findings = (_finding(seed, description),) if judgement.disagreements else ()
-        certainty = Counter([judgement.certainty])
-        total = _sum(total, Batch(1, judgement.sizes, judgement.running, certainty, findings))
-    return total
-
-
-def _sum(a: Batch, b: Batch) -> Batch:
-    return Batch(
+def _sum(a: Tally, b: Tally) -> Tally:
+    return Tally(
         a.networks + b.networks,
         a.sizes + b.sizes,
         a.running + b.running,
         a.certainty + b.certainty,
+        {**b.unproven, **a.unproven},
         a.findings + b.findings,
     )
 

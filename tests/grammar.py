@@ -237,7 +237,7 @@ def _window(chooser: Chooser, rank: int) -> Block:
 
 
 def _pool_loop(chooser: Chooser, rank: int) -> Block:
-    return {"op": "pool_loop", "above": chooser.choice((8, 12, 20))}
+    return {"op": "pool_loop", "above": chooser.choice((8, 12, 20)), "times": chooser.randint(1, 3)}
 
 
 def _shuffle(chooser: Chooser, rank: int) -> Block:
@@ -402,7 +402,7 @@ _BUILDERS: dict[str, Callable[[Block, int, int], Built]] = {
     "guard": _plain(lambda block: Guard(block["multiple"], block["how"])),
     "adaptive": _plain(lambda block: Adaptive(block["divisor"], block["plus"])),
     "window": _plain(lambda block: Windows(block["size"])),
-    "pool_loop": _plain(lambda block: PoolLoop(block["above"])),
+    "pool_loop": _plain(lambda block: PoolLoop(block["above"], block["times"])),
     "fold": lambda block, channels, rank: (Fold(channels * block["cells"]), channels),
     "tokens": lambda block, channels, rank: (Tokens(channels, block["cells"]), channels),
     "mean": _plain(lambda block: Mean()),
@@ -485,12 +485,17 @@ class Windows(nn.Module):
 
 
 class PoolLoop(nn.Module):
-    def __init__(self, above: int) -> None:
+    """Halve until it is small enough, or often enough: how often depends on the size."""
+
+    def __init__(self, above: int, times: int) -> None:
         super().__init__()
         self.above = above
+        self.times = times
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        while x.shape[-1] > self.above:
+        for _ in range(self.times):
+            if x.shape[-1] <= self.above:
+                break
             pooled = F.avg_pool1d(x.flatten(1, -2), 2)
             x = pooled.reshape(*x.shape[:-1], pooled.size(-1))
         return x
@@ -653,5 +658,5 @@ MERGES: dict[str, Callable[[Skip, torch.Tensor, torch.Tensor], torch.Tensor]] = 
     "gated": _gated,
 }
 
-LENIENT = ("nothing", "resized", "resized_if_needed", "padded_by_difference", "cropped_to_smaller", "gated")
+LENIENT = ("nothing", "resized", "resized_if_needed", "padded_by_difference", "cropped_to_smaller")
 """Merges that run at nearly every size; drawn twice as often, so that what follows them is reached."""

@@ -25,32 +25,38 @@ class Judgement:
     sizes: int
     running: int
     certainty: str
+    reasons: tuple[str, ...]
     disagreements: tuple[Disagreement, ...]
 
 
-def judge(description: Description, limit: int = LIMIT) -> Judgement:
+def judge(description: Description, limit: int = LIMIT, share: float = 1.0) -> Judgement:
     """Compare ``accepts`` and ``output_shape`` with PyTorch at every size.
 
     All axes together, each alone with the others held at a size that runs, and some random combinations.
+
+    Args:
+        description: the network.
+        limit: the largest size.
+        share: of the sizes beside those with all axes together, which part to try.
     """
     rank = description["rank"]
     inputs = (2, description["channels"], *SYMBOLS[rank])
     oracle = Oracle(lambda: build(description), inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        every = _every_size(oracle, rank, limit)
+        every = _every_size(oracle, rank, limit, share)
         try:
             analysis = shapelint.analyze(oracle.model, inputs)
             found = same_answer(analysis, oracle, every)
         except Exception as error:  # no network that builds may make the analysis raise: that is a wrong answer too
             found = [Disagreement({}, "runs or raises", f"stops with {type(error).__name__}: {error}")]
-            return Judgement(len(every), 0, "none", tuple(found))
+            return Judgement(len(every), 0, "none", (str(error),), tuple(found))
         confirmed = [difference for difference in found if _on_the_cpu_too(analysis, description, inputs, difference)]
     running = sum(not isinstance(oracle(**sizes), Failure) for sizes in every)
-    return Judgement(len(every), running, analysis.certainty, tuple(confirmed))
+    return Judgement(len(every), running, analysis.certainty, tuple(analysis.certainty_reasons), tuple(confirmed))
 
 
-def _every_size(oracle: Oracle, rank: int, limit: int) -> list[dict[str, int]]:
+def _every_size(oracle: Oracle, rank: int, limit: int, share: float) -> list[dict[str, int]]:
     symbols = SYMBOLS[rank]
     together = [dict.fromkeys(symbols, size) for size in range(1, limit + 1)]
     if rank == 1:
@@ -61,7 +67,8 @@ def _every_size(oracle: Oracle, rank: int, limit: int) -> list[dict[str, int]]:
     alone = [{**base, symbol: size} for symbol in symbols for size in range(1, limit + 1)]
     chance = random.Random(limit)
     mixed = [{symbol: chance.randint(1, limit) for symbol in symbols} for _ in range(_PAIRS)]
-    return together + alone + mixed
+    others = alone + mixed
+    return together + chance.sample(others, round(share * len(others)))
 
 
 def _on_the_cpu_too(analysis: Answers, description: Description, inputs: Any, difference: Disagreement) -> bool:
