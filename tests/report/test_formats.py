@@ -89,3 +89,17 @@ def test_concise_is_a_line_a_finding_and_nothing_else(tmp_path: Path) -> None:
         "unet.py:8:20: SL101 [*] `up` does not restore the width\nSL905 note: probed\n"
     )
     assert render("concise", LintResult()) == ""
+
+
+def test_json_lines_are_the_objects_of_json() -> None:
+    result = LintResult((FINDING, NOTE))
+    lines = render("json-lines", result).splitlines()
+    assert [json.loads(line) for line in lines] == json.loads(render("json", result))
+    assert render("json-lines", LintResult()) == ""
+
+
+@pytest.mark.parametrize("name", format_names())
+def test_every_format_is_the_same_twice_and_ends_in_a_newline(name: str) -> None:
+    result = LintResult((FINDING, NOTE))
+    assert render(name, result) == render(name, result)
+    assert render(name, result).endswith("\n")
