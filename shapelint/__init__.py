@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from shapelint.comparing import diff
     from shapelint.contracts import contract
     from shapelint.diagnostics import Diagnostic
+    from shapelint.helpers.padding import pad_to_valid
+    from shapelint.helpers.records import AnalysisRecord
     from shapelint.linting import lint
     from shapelint.ops.registry import shape_rule
     from shapelint.sizes import Dim, SizeSet, formulas
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "AnalysisRecord",
     "Diagnostic",
     "Dim",
     "SizeSet",
@@ -40,11 +43,13 @@ __all__ = [
     "diff",
     "formulas",
     "lint",
+    "pad_to_valid",
     "shape_rule",
 ]
 
 _HOMES = {
     "Analysis": "shapelint.api",
+    "AnalysisRecord": "shapelint.helpers.records",
     "Diagnostic": "shapelint.diagnostics",
     "Dim": "shapelint.sizes",
     "SizeSet": "shapelint.sizes",
@@ -57,6 +62,7 @@ _HOMES = {
     "diff": "shapelint.comparing",
     "formulas": "shapelint.sizes",
     "lint": "shapelint.linting",
+    "pad_to_valid": "shapelint.helpers.padding",
     "shape_rule": "shapelint.ops.registry",
 }
 

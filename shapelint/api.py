@@ -20,6 +20,8 @@ from shapelint.tracing.inputs import Inputs, candidates, parse_inputs
 from shapelint.tracing.running import Runner, shapes, tensors
 
 if TYPE_CHECKING:
+    from shapelint.helpers.fields import ReceptiveField
+    from shapelint.helpers.records import AnalysisRecord
     from shapelint.network import Network
 
 ENUMERATED_LIMIT = 160
@@ -205,6 +207,51 @@ class Analysis:
         from shapelint.rules import summarize
 
         return summarize(self)
+
+    def as_export_dims(self) -> dict[str, dict[int, Any] | None]:
+        """``dynamic_shapes`` that ``torch.export.export`` accepts: ``{"x": {0: Dim("n"), 2: 16 * Dim("h"), ...}}``.
+
+        Give it example inputs of a batch of at least 2.
+
+        Raises:
+            ValueError: the model could not be traced.
+        """
+        from shapelint.helpers.exporting import export_dims
+
+        return export_dims(self)
+
+    def receptive_field(self) -> dict[str, ReceptiveField]:
+        """By spatial size: how much of the input one place of the (first) output sees, and the total stride.
+
+        Raises:
+            ValueError: the model could not be traced.
+        """
+        from shapelint.helpers.fields import receptive_field
+
+        return receptive_field(self)
+
+    def to_json(self) -> str:
+        """What was found out, as JSON with a version; ``Analysis.from_json`` reads it."""
+        from shapelint.helpers.records import record
+
+        return record(self).to_json()
+
+    @staticmethod
+    def from_json(text: str) -> AnalysisRecord:
+        """What ``to_json`` wrote: the sizes, the summary and the findings, without the model.
+
+        Raises:
+            ValueError: it is something else, or of a newer format.
+        """
+        from shapelint.helpers.records import from_json
+
+        return from_json(text)
+
+    def __reduce__(self) -> Any:
+        """An analysis travels as its plain data: on the other side it is an ``AnalysisRecord``."""
+        from shapelint.helpers.records import from_json
+
+        return from_json, (self.to_json(),)
 
     def __repr__(self) -> str:
         return f"Analysis({self.name}: {self.valid_sizes}; {self.certainty})"

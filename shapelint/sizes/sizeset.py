@@ -272,15 +272,21 @@ class SizeSet:
     def __repr__(self) -> str:
         return f"SizeSet({self})"
 
+    def to_data(self) -> dict[str, Any]:
+        """The set as plain data, exactly; ``text`` is for people."""
+        factors = [[list(p.support), str(p.region)] for p in self.domain.distinct()]
+        return {"symbols": list(self.symbols), "factors": factors, "text": str(self)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> SizeSet:
+        """The set that ``to_data`` wrote."""
+        domain = Domain.positive(data["symbols"])
+        for support, text in data["factors"]:
+            domain = domain.restrict(Member(Placed(tuple(support), rg.parse(len(support), text))))
+        return cls(domain)
+
     def __reduce__(self) -> Any:
-        return _restore, ([(p.support, str(p.region)) for p in self.domain.distinct()], self.symbols)
-
-
-def _restore(factors: list[tuple[tuple[str, ...], str]], symbols: tuple[str, ...]) -> SizeSet:
-    domain = Domain.positive(symbols)
-    for support, text in factors:
-        domain = domain.restrict(Member(Placed(support, rg.parse(len(support), text))))
-    return SizeSet(domain)
+        return SizeSet.from_data, (self.to_data(),)
 
 
 def _aligned(a: SizeSet, b: SizeSet) -> tuple[Domain, Domain]:

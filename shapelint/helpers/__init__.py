@@ -1,0 +1,1 @@
+"""What people need next once they know which sizes run: padding, exporting, receptive fields, plain data."""
