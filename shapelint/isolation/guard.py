@@ -46,10 +46,11 @@ class Guard:
     project: str
     writable: tuple[str, ...]
     read: dict[str, None] = field(default_factory=dict)
+    active: bool = True
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = _HANDLERS.get(event)
-        if handler is not None:
+        if handler is not None and self.active:
             handler(self, event, arguments)
 
     def refuse(self, what: Permission, subject: str) -> None:
@@ -75,6 +76,9 @@ class Guard:
         return tuple(sorted({name for name in map(os.path.abspath, names) if is_users(name)}))
 
 
+_installed: list[Guard] = []
+
+
 def is_users(name: str) -> bool:
     """Is this a file of the user's project, rather than Python's, a package's or the system's?"""
     if name.startswith((*_NOT_THE_USERS, *_STANDARD_LIBRARY, _OURS)) or name.endswith((".pyc", ".so")):
@@ -89,10 +93,15 @@ def install(path: Path, allow: frozenset[Permission]) -> Guard:
     if project in temporary:
         project = os.path.realpath(path.absolute()) + os.sep
     guard = Guard(allow, project, tuple(temporary))
+    if _installed:  # by the process that this one was forked from: a hook cannot be removed, only its guard replaced
+        guard.read = _installed[0].read
+        _installed[:] = [guard]
+        return guard
+    _installed.append(guard)
     if Permission.PROCESS not in allow:
         # There is no audit event for it. Processes that the code may start need the real one.
         os._exit = _hard_exit
-    sys.addaudithook(guard.hook)
+    sys.addaudithook(lambda event, arguments: _installed[0].hook(event, arguments))
     return guard
 
 

@@ -9,6 +9,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,6 +35,7 @@ class Pool:
         self._server: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._local: Scheduler | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pending: dict[int, Job] = {}
 
     def __enter__(self) -> Self:
@@ -47,7 +49,7 @@ class Pool:
     def submit(self, job: Job) -> None:
         self._pending[job.number] = job
         if self._method != "fork":
-            self._local = self._local or Scheduler(multiprocessing.get_context(self._method), self._at_once)
+            self._local = self._local or self._schedule_here()
             self._local.submit(job)
             return
         if self._connection is None:
@@ -58,6 +60,9 @@ class Pool:
 
     def outcomes(self) -> Iterator[Outcome]:
         """The outcome of every job, in the order in which they end."""
+        if self._connection is not None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._connection.send(None)  # no more jobs for now
         while self._pending:
             for number, result in self._local.step() if self._local else self._receive():
                 if self._pending.pop(number, None) is not None:
@@ -68,6 +73,9 @@ class Pool:
         if self._local is not None:
             self._local.close()
             self._local = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -79,6 +87,10 @@ class Pool:
                 self._server.kill()
                 self._server.wait()
             self._server = None
+
+    def _schedule_here(self) -> Scheduler:
+        self._folder = tempfile.TemporaryDirectory(prefix="shapelint-")
+        return Scheduler(multiprocessing.get_context(self._method), self._at_once, Path(self._folder.name))
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -35,14 +34,17 @@ class _Running:
 
 
 class Scheduler:
-    """Runs jobs; their outcomes are (number, pickled result) in the order in which they end."""
+    """Runs jobs; their outcomes are (number, pickled result) in the order in which they end.
 
-    def __init__(self, context: BaseContext, at_once: int) -> None:
+    ``folder`` is for what workers write down about their end.
+    """
+
+    def __init__(self, context: BaseContext, at_once: int, folder: Path) -> None:
         self._at_once = max(at_once, 1)
         self._context = context
         self._waiting: deque[Job] = deque()
         self._running: dict[Connection, _Running] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="shapelint-")
+        self._folder = folder
 
     @property
     def busy(self) -> bool:
@@ -69,11 +71,10 @@ class Scheduler:
             connection.close()
         self._running.clear()
         self._waiting.clear()
-        self._folder.cleanup()
 
     def _start(self, job: Job) -> None:
         receiving, sending = self._context.Pipe(duplex=False)
-        trace = str(Path(self._folder.name) / str(job.number))
+        trace = str(self._folder / str(job.number))
         process = self._context.Process(  # type: ignore[attr-defined]
             target=worker.perform, args=(job, sending, trace)
         )

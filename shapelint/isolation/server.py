@@ -13,9 +13,12 @@ import multiprocessing
 import pickle
 import signal
 import sys
+import tempfile
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Final
 
+from shapelint.isolation.branching import Branch, package_of, start_branch
 from shapelint.isolation.jobs import Failure, Job
 from shapelint.isolation.scheduling import Scheduler
 
@@ -35,23 +38,75 @@ def main(descriptor: int) -> None:
     connection = Connection(descriptor)
     at_once: int = connection.recv()
     _preload()
-    scheduler = Scheduler(multiprocessing.get_context("fork"), at_once)
-    try:
-        _serve(connection, scheduler)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the command has ended: nobody wants the rest
-    finally:
-        scheduler.close()
+    with tempfile.TemporaryDirectory(prefix="shapelint-") as folder:
+        server = _Server(connection, at_once, Path(folder))
+        try:
+            server.serve()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # the command has ended: nobody wants the rest
+        finally:
+            server.close()
 
 
-def _serve(connection: Connection, scheduler: Scheduler) -> None:
-    while True:
-        for number, result in scheduler.step([connection]):
-            data = pickle.dumps(result) if isinstance(result, Failure) else result
-            connection.send((number, data))
-        while connection.poll():
-            job: Job = connection.recv()
-            scheduler.submit(job)
+class _Server:
+    """Loose files one by one as they are named; files of packages together, once all are named."""
+
+    def __init__(self, connection: Connection, at_once: int, folder: Path) -> None:
+        self._connection = connection
+        self._at_once = at_once
+        self._folder = folder
+        self._scheduler = Scheduler(multiprocessing.get_context("fork"), at_once, folder)
+        self._packages: dict[object, list[Job]] = {}
+        self._branch: Branch | None = None
+
+    def serve(self) -> None:
+        while True:
+            for number, result in self._scheduler.step([self._connection]):
+                self._send(number, result)
+            while self._connection.poll():
+                job: Job | None = self._connection.recv()
+                if job is None:
+                    self._serve_packages()
+                elif (package := package_of(job)) is not None:
+                    self._packages.setdefault(package, []).append(job)
+                else:
+                    self._scheduler.submit(job)
+
+    def close(self) -> None:
+        if self._branch is not None:
+            self._branch.end()
+        self._scheduler.close()
+
+    def _serve_packages(self) -> None:
+        while self._scheduler.busy:
+            for number, result in self._scheduler.step([self._connection]):
+                self._send(number, result)
+            self._notice_the_end()
+        for jobs in self._packages.values():
+            if len(jobs) > 1:
+                self._serve_package(jobs)
+            else:
+                self._scheduler.submit(jobs[0])
+        self._packages.clear()
+
+    def _serve_package(self, jobs: list[Job]) -> None:
+        self._branch = branch = start_branch(jobs, self._at_once, self._folder)
+        while not branch.over:
+            for number, result in branch.step([self._connection]):
+                self._send(number, result)
+            self._notice_the_end()
+        branch.end()
+        self._branch = None
+        for job in branch.left.values():
+            self._scheduler.submit(job)
+
+    def _notice_the_end(self) -> None:
+        """The command says nothing now, unless it has ended: then receiving raises EOFError."""
+        if self._connection.poll():
+            self._connection.recv()
+
+    def _send(self, number: int, result: bytes | Failure) -> None:
+        self._connection.send((number, pickle.dumps(result) if isinstance(result, Failure) else result))
 
 
 def _preload() -> None:

@@ -20,18 +20,18 @@ from shapelint.isolation.jobs import Answer, End, Failure, Job
 # Sent to a worker that is about to be ended: it writes down what it is executing.
 TELL_WHERE: Final[int | None] = getattr(signal, "SIGUSR1", None)
 _PR_SET_PDEATHSIG: Final = 1
+EXIT: Final = os._exit  # before the guard replaces it
 
 
 def perform(job: Job, sending: Connection, trace: str) -> None:
     """Make the call, send what came of it, and end, whatever the user's code has left running."""
-    leave = os._exit  # before the guard replaces it
-    _detach()
+    detach()
     with open(trace, "w") as where:  # noqa: PTH123
         _tell_where(where.fileno())
         result = _call(job)
         with contextlib.suppress(BrokenPipeError):  # the command is gone, and nobody is waiting
             sending.send_bytes(_pickled(result))
-        leave(0)
+        EXIT(0)
 
 
 def _call(job: Job) -> Answer | Failure:
@@ -63,7 +63,7 @@ def _weights_refused() -> Iterator[None]:
         yield
 
 
-def _detach() -> None:
+def detach() -> None:
     """A process group of its own, nothing on the command's streams, and no life beyond the server's."""
     signals: tuple[tuple[int, Callable[..., Any] | signal.Handlers], ...] = (
         (signal.SIGTERM, signal.SIG_DFL),
