@@ -160,6 +160,14 @@ def read_config(file: Path) -> Config:
     return Config(path=file, **values)
 
 
+def place_of(config: Config, text: str) -> Location:
+    """Where the settings have a text; the first line of their own file if it stands in one that they extend."""
+    assert config.path is not None
+    lines = _read(config.path).split("\n")
+    found = [(line, content.index(text) + 1) for line, content in enumerate(lines, 1) if text in content]
+    return Location(str(_shown(config.path)), *(found[0] if found else (1, 1)))
+
+
 def keys() -> tuple[str, ...]:
     """Every key there is."""
     return (*_READERS, _EXTEND)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from shapelint.config import Config, ConfigError
-from shapelint.diagnostics import Diagnostic, Location
+from shapelint.config import Config, ConfigError, place_of
+from shapelint.diagnostics import Diagnostic
 from shapelint.loading.codes import ANALYSIS_CODES
 from shapelint.loading.errors import BAD_INPUT, LoadError
 
@@ -31,6 +31,14 @@ class Selection:
         if finding.code.startswith(ANALYSIS_PREFIX):
             return finding.code not in self.ignored
         return finding.code in self.codes
+
+
+class UnknownRuleError(LoadError):
+    """A selector that matches no rule."""
+
+    def __init__(self, selector: str, message: str) -> None:
+        super().__init__(BAD_INPUT, message)
+        self.selector = selector
 
 
 Selectors = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -57,8 +65,8 @@ class Choice:
         if (configured, in_file) not in self._known:
             try:
                 _combine(configured, _NOTHING, in_file)
-            except LoadError as error:
-                raise ConfigError(error.message, Location(str(config.path), 1)) from error
+            except UnknownRuleError as error:
+                raise ConfigError(error.message, place_of(config, error.selector)) from error
             asked = (self.select, self.extend_select, self.ignore)
             self._known[configured, in_file] = _combine(configured, asked, in_file)
         return self._known[configured, in_file]
@@ -150,5 +158,5 @@ def _matching(selector: str, rules: Mapping[str, str]) -> frozenset[str]:
     if not found:
         near = difflib.get_close_matches(selector, [*rules, *rules.values()], n=1)
         hint = f"; did you mean {near[0]}?" if near else "; `shapelint rules` lists them"
-        raise LoadError(BAD_INPUT, f"no rule is called {selector}{hint}")
+        raise UnknownRuleError(selector, f"no rule is called {selector}{hint}")
     return found

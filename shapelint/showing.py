@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shapelint.config import Configurations
 from shapelint.diagnostics import Location
 from shapelint.linting import Question, analyse_target, read_request, relative_location
 from shapelint.loading.errors import BAD_INPUT, LoadError
@@ -32,7 +33,7 @@ def show_models(target: str, *, model: str | None = None, inputs: tuple[str, ...
     requests = resolve(target)
     if len(requests) != 1:
         raise LoadError(BAD_INPUT, f"show takes one file or FILE:NAME, and {target} is a directory")
-    question = Question(model, inputs)
+    question = Question(model, inputs, config=Configurations().of_file(requests[0].path))
     source = read_request(requests[0], question)
     if not source.targets:
         raise LoadError(BAD_INPUT, f"there is no model in {target}", Location(str(source.path), 1))

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from torch import nn
 
+from shapelint.baseline import write_baseline
+from shapelint.config import ConfigError
 from shapelint.diagnostics import Diagnostic, Location, Severity
 from shapelint.linting import lint, lint_detailed
 from shapelint.loading.errors import LoadError
@@ -284,3 +286,142 @@ def test_with_guessed_arguments_a_model_that_never_runs_is_a_remark(monkeypatch:
     assert finding.message == "3 is not 64 (with assumed arguments: say with --model how it is made)"
     (finding,) = lint(["net.py"], model="Net(3)")
     assert finding.severity is Severity.ERROR
+
+
+class TestSettings:
+    """What ``[tool.shapelint]`` changes; ``tests/test_config.py`` says how it is read."""
+
+    def codes(self, *paths: str, **options: Any) -> list[str]:
+        return [finding.code for finding in lint(paths or ["net.py"], **options)]
+
+    def test_select_and_ignore(self) -> None:
+        write("net.py")
+        write("shapelint.toml", 'extend-select = ["SL6"]\nignore = ["SL101"]')
+        assert self.codes() == ["SL601"]
+
+    def test_the_command_line_wins(self) -> None:
+        write("net.py")
+        write("shapelint.toml", 'extend-select = ["SL6"]\nignore = ["SL101"]')
+        assert self.codes(select=["SL101"]) == ["SL101"]
+        assert self.codes(extend_select=["SL101"]) == ["SL101", "SL601"]
+        assert self.codes(ignore=["SL601"]) == []
+
+    def test_each_file_has_its_own(self) -> None:
+        write("nets/net.py", NET)
+        write("nets/pyproject.toml", '[tool.shapelint]\nsizes = "32x32"')
+        write("net.py")
+        write("shapelint.toml", 'sizes = "64x64"')
+        assert sorted(finding.message for finding in lint(["nets", "net.py"], select=["SL101"])) == [
+            "None at 32x32",
+            "None at 64x64",
+        ]
+
+    def test_per_file_ignores(self) -> None:
+        write("net.py")
+        write("shapelint.toml", '[per-file-ignores]\n"net.py" = ["SL101"]')
+        assert "SL101" not in self.codes()
+
+    def test_per_file_ignores_hold_whatever_is_selected(self) -> None:
+        write("net.py")
+        write("shapelint.toml", '[per-file-ignores]\n"net.py" = ["SL101"]')
+        assert self.codes(select=["ALL"]) == ["SL601"]
+
+    def test_excluded_files_are_passed_over_in_directories(self) -> None:
+        write("nets/old_net.py")
+        write("shapelint.toml", 'exclude = ["old_*"]')
+        assert lint_detailed(["nets"]).files == 0
+        assert lint_detailed(["nets/old_net.py"]).files == 1
+
+    def test_sizes_hold_where_neither_comment_nor_command_line_says_others(self) -> None:
+        write("shapelint.toml", 'sizes = ["64x64", "96x96"]')
+        write("net.py")
+        assert lint(["net.py"], select=["SL101"])[0].message == "None at ['64x64', '96x96']"
+        write("net.py", NET + "# shapelint: Net() size=32x32\n")
+        assert lint(["net.py"], select=["SL101"])[0].message == "None at 32x32"
+        assert lint(["net.py"], select=["SL101"], sizes="16x16")[0].message == "None at 16x16"
+
+    def test_models_say_how_a_class_is_made(self) -> None:
+        write("net.py", NET.replace("(self):", "(self, block):"))
+        write(
+            "shapelint.toml",
+            """
+            [[models]]
+            target = "net.py:Net"
+            args = [5]
+            inputs = ["N,3,H,W", "N"]
+            sizes = ["64x64", "32x32"]
+            """,
+        )
+        result = lint_detailed(["net.py"], select=["SL101"])
+        assert [(model.expression, model.assumptions) for model in result.models] == [("Net(5)", ())]
+        assert result.diagnostics[0].message == "[('N', 3, 'H', 'W'), ('N',)] at ['64x64', '32x32']"
+
+    def test_models_of_a_module_and_by_name_of_their_inputs(self) -> None:
+        write("pkg/__init__.py", "")
+        write("pkg/net.py")
+        write("pyproject.toml", '[[tool.shapelint.models]]\ntarget = "pkg.net:Net"\ninputs = { x = "1,3,H,W" }')
+        assert lint(["pkg"], select=["SL101"])[0].message == "{'x': (1, 3, 'H', 'W')} at None"
+
+    def test_a_comment_about_the_same_model_wins(self) -> None:
+        write("net.py", NET + "# shapelint: Net() size=32x32\n")
+        write("shapelint.toml", '[[models]]\ntarget = "net.py:Net"\nsizes = "64x64"')
+        assert [finding.message for finding in lint(["net.py"], select=["SL101"])] == ["None at 32x32"]
+
+    def test_a_model_that_is_contained_in_another_is_analysed_if_it_is_named(self) -> None:
+        outer = """
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+    def forward(self, x):
+        return x
+"""
+        write("net.py", NET + outer)
+        write("shapelint.toml", 'models = [{ target = "net.py:Net" }]')
+        result = lint_detailed(["net.py"])
+        assert ([model.name for model in result.models], result.skipped) == (["Net", "Outer"], ())
+
+    def test_a_model_that_is_not_there_is_told(self) -> None:
+        write("net.py")
+        write("shapelint.toml", 'models = [{ target = "net.py:Nett" }]')
+        (finding,) = lint(["net.py"])
+        assert (finding.code, finding.message) == ("SL906", "there is no Nett in this file; did you mean Net?")
+
+    def test_assume_is_taken_for_what_would_be_guessed(self) -> None:
+        write("net.py", NET.replace("(self):", "(self, in_channels, weird):"))
+        write("shapelint.toml", "assume = { weird = [1, 2] }")
+        (model,) = lint_detailed(["net.py"]).models
+        assert model.expression == "Net(in_channels=3, weird=[1, 2])"
+
+    def test_fail_on_is_that_of_the_working_directory(self) -> None:
+        write("net.py")
+        assert lint_detailed(["net.py"], select=["SL601"]).exit_status == 1
+        write("shapelint.toml", 'fail-on = "error"')
+        assert lint_detailed(["net.py"], select=["SL601"]).exit_status == 0
+
+    def test_a_selector_that_means_nothing_is_told_with_its_file(self) -> None:
+        write("shapelint.toml", 'select = ["SL1O1"]')
+        with pytest.raises(ConfigError) as caught:
+            lint([])
+        assert caught.value.told == "shapelint.toml:1:12: no rule is called SL1O1; did you mean SL101?"
+
+
+class TestSuppressing:
+    """Comments and baselines in a run; ``tests/test_suppressions.py`` says what is understood."""
+
+    def test_a_comment(self) -> None:
+        write("net.py", NET.replace("8, 3)", "8, 3)  # noqa: SL101"))
+        assert lint(["net.py"], select=["SL101"]) == []
+
+    def test_one_that_suppresses_nothing(self) -> None:
+        write("net.py", NET.replace("8, 3)", "8, 3)  # noqa: SL102"))
+        assert [finding.code for finding in lint(["net.py"], select=["SL1"])] == ["SL101", "SL903"]
+        assert [finding.code for finding in lint(["net.py"], select=["SL101"])] == ["SL101"]
+        assert [finding.code for finding in lint(["net.py"], select=["SL1"], ignore=["SL903"])] == ["SL101"]
+
+    def test_a_baseline(self) -> None:
+        write("net.py")
+        write_baseline(Path("old.json"), lint(["net.py"], select=["SL101"]))
+        result = lint_detailed(["net.py"], select=["ALL"], baseline="old.json")
+        assert [finding.code for finding in result.diagnostics] == ["SL601"]
+        assert result.remarks == ("1 finding of the baseline not shown",)
