@@ -45,7 +45,19 @@ def reshaped(old: Shape, new: Shape) -> Shape:
             fail("the -1 in the shape {} could be any size, as another is 0", new)
         if type(size) is not int and not implied(size >= 1):
             require(size != 0, "the -1 in the shape {} could be any size, as another is 0", new)
-    return (*new[:hole], _inferred(old, known, new), *new[hole + 1 :])
+    inferred = _inferred(old, known, new)
+    if type(inferred) is int and inferred == 1:
+        known = _as_in(old, known)
+    return (*known[:hole], inferred, *known[hole:])
+
+
+def _as_in(old: Shape, known: Sequence[Size]) -> Sequence[Size]:
+    """The given sizes with the only symbolic one written as the input has it: its factors show what divides it."""
+    symbolic = [at for at, size in enumerate(known) if type(size) is not int]
+    if len(symbolic) != 1:
+        return known
+    number = math.prod(size for size in known if type(size) is int)
+    return [*known[: symbolic[0]], divide(product(old), number), *known[symbolic[0] + 1 :]]
 
 
 def _inferred(old: Shape, known: Sequence[Size], new: Shape) -> Any:

@@ -291,6 +291,10 @@ def _floordiv(a: Expr, b: Expr) -> Expr:
     found = cond.divided_by_root(number, divisor)
     if found is not None:
         return _quotient_by_root(*found)
+    if cond.never_above(number, divisor):
+        equal = cond.compare(ex.subtract(number, divisor), "==")
+        where, elsewhere = cond.placed_of(equal), cond.placed_of(cond.negate(equal))
+        return ex.piecewise(((where, ex.constant(1)), (elsewhere, ex.constant(0))))
     return bounded_quotient(number, divisor) or ex.quotient(number, divisor)
 
 
@@ -337,6 +341,9 @@ def _less(a: Expr, b: Expr) -> bool | Condition:
 def _modulo(a: Expr, b: Expr) -> Expr:
     if not b.items:
         return ex.modulo(a, b.const)
+    if b.items and cond.never_above(a, b):
+        equal = cond.compare(ex.subtract(a, b), "==")
+        return ex.piecewise(((cond.placed_of(equal), ex.constant(0)), (cond.placed_of(cond.negate(equal)), a)))
     found = cond.divided_by_root(a, b)
     if found is not None:
         rest = ex.scale(ex.symbol(found[0].rest), found[1])

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
-from shapelint.sizes.condition import Condition, Member
+from shapelint.sizes.condition import Both, Comparison, Condition, Either, Member, Not
+from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, Region, TooComplex
 
 MAX_SPLIT_PIECES = 32
@@ -84,10 +85,68 @@ class Domain:
         """
         if not isinstance(condition, Condition):
             return condition
+        known = self._by_bounds(condition)
+        if known is not None:
+            return known
         here, where = self._meet(condition)
         if here.region.is_subset(where):
             return True
         return False if here.region.is_disjoint(where) else None
+
+    def _by_bounds(self, condition: Condition) -> bool | None:
+        """The answer where the bounds of a product's factors decide already, which saves splitting it into cases."""
+        if isinstance(condition, Comparison):
+            if condition.expr.affine:
+                return None
+            low, high = self.bounds(condition.expr)
+            above, below = low is not None and low > 0, high is not None and high < 0
+            if condition.op == ">=":
+                return True if low is not None and low >= 0 else False if below else None
+            return condition.op == "!=" if above or below else None
+        if isinstance(condition, (Both, Either)):
+            decisive = isinstance(condition, Either)
+            answers = [self._by_bounds(part) for part in condition.parts]
+            if decisive in answers:
+                return decisive
+            return None if None in answers else not decisive
+        if isinstance(condition, Not):
+            inner = self._by_bounds(condition.part)
+            return None if inner is None else not inner
+        return None
+
+    def bounds(self, a: Expr) -> tuple[int | None, int | None]:
+        """Bounds on an expression's values over these sizes, not always the tightest; ``None`` for none known."""
+        affine = ex.make([(t, c) for t, c in a.items if t.affine], a.const)
+        low, high = self._affine_bounds(affine)
+        for term, coefficient in a.items:
+            if term.affine:
+                continue
+            part = self._product_bounds(term)
+            first, second = part if coefficient > 0 else (part[1], part[0])
+            low = None if low is None or first is None else low + coefficient * first
+            high = None if high is None or second is None else high + coefficient * second
+        return low, high
+
+    def _affine_bounds(self, a: Expr) -> tuple[int | None, int | None]:
+        if not a.items:
+            return a.const, a.const
+        return rg.value_region(a, self.over(a.support)).bounds(0)
+
+    def _product_bounds(self, term: ex.Term) -> tuple[int | None, int | None]:
+        if not isinstance(term, ex.Product):
+            return None, None
+        low, high = 1, 1
+        bounded = True
+        for factor in term.factors:
+            least, most = self.bounds(factor)
+            if least is None or least < 0:
+                return None, None
+            low *= least
+            if most is None:
+                bounded = False
+            else:
+                high *= most
+        return low, high if bounded else None
 
     def restrict(self, condition: bool | Condition) -> Domain:
         """The sizes among these for which the condition holds."""
