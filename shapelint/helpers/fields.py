@@ -26,15 +26,25 @@ if TYPE_CHECKING:
 
 MOST_PLACES = 4096
 _POINTWISE_FAMILIES = frozenset(f"shapelint.ops.{family}" for family in ("elementwise", "broadcasting", "conversions"))
+_ALONG_AN_AXIS = frozenset({"softmax", "log_softmax", "softmin", "gumbel_softmax", "Softmax", "LogSoftmax", "Softmin"})
 _POINTWISE_LAYERS = frozenset(
-    "Identity BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm Dropout Dropout1d Dropout2d Dropout3d AlphaDropout "
-    "FeatureAlphaDropout".split()
-)
-_POINTWISE_FUNCTIONS = frozenset("batch_norm dropout dropout1d dropout2d dropout3d contiguous clone".split())
+    {
+        "Identity", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "Dropout", "Dropout1d",
+        "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout",
+    }
+)  # fmt: skip
+_POINTWISE_FUNCTIONS = frozenset(
+    {
+        "batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "contiguous", "clone",
+    }
+)  # fmt: skip
 _MOVES = frozenset(
-    "permute transpose movedim moveaxis squeeze unsqueeze view reshape flatten unflatten swapaxes t expand chunk split "
-    "unbind stack cat concat concatenate".split()
-)
+    {
+        "permute", "transpose", "movedim", "moveaxis", "squeeze", "unsqueeze", "view", "reshape", "flatten",
+        "unflatten", "swapaxes", "t", "expand", "chunk", "split", "unbind", "stack", "cat", "concat",
+        "concatenate",
+    }
+)  # fmt: skip
 
 
 class ReceptiveField(NamedTuple):
@@ -187,6 +197,9 @@ class _Back:
             return self._sliced(call, tensor, before, old)
         if name.lower().startswith("adaptive"):
             return lambda need: Stretch(need.low * old // new, -(-(need.high + 1) * old // new) - 1)
+        if name in _ALONG_AN_AXIS:
+            elsewhere = _axis_of_softmax(call, len(tensor.sizes)) not in (None, before)
+            return (lambda need: need) if elsewhere else _everything
         if old == new and (call.kind == "join" or name in _MOVES or _is_pointwise(call)):
             return lambda need: need
         return _everything
@@ -254,6 +267,12 @@ def _depends(tensor: SymbolicTensor, symbol: str) -> bool:
 
 def _name(call: Call) -> str:
     return type(call.target).__name__ if call.kind == "module" else function_name(call.target)
+
+
+def _axis_of_softmax(call: Call, rank: int) -> int | None:
+    """The axis, counted from the end, that a softmax adds up."""
+    dim = call.target.dim if call.kind == "module" else call.keywords.get("dim", (*call.arguments, None, None)[1])
+    return dim % rank - rank if isinstance(dim, int) else None
 
 
 def _is_pointwise(call: Call) -> bool:
