@@ -22,6 +22,7 @@ from shapelint.loading import paths as path_arguments
 from shapelint.loading.configured import with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
 from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, LoadError
+from shapelint.loading.given import give, in_cell
 from shapelint.loading.importing import elsewhere, forget_user_modules, imported, reason_of, user_location
 from shapelint.loading.paths import Request
 from shapelint.loading.shapes import parse_inputs, parse_sizes
@@ -116,11 +117,16 @@ def lint_detailed(
     baseline: str | os.PathLike[str] | None = None,
     check_all: CheckAll | None = None,
     shard: Shard | None = None,
+    standard_input: Request | None = None,
+    as_project: bool = False,
 ) -> LintResult:
     """As ``lint``, with a summary of each model, and what was passed over; of a shard's files alone if one is given.
 
     ``check_all`` checks the files, each with its question, and gives a result for each in the same order; they are
     checked one after the other in this process if it is left out.
+
+    ``standard_input`` is what the path ``-`` means. ``as_project`` treats files that are named as if they had been met
+    in a directory, which is how tools name files.
 
     Raises:
         LoadError: a rule selector, ``inputs`` or a configuration file is not understood.
@@ -131,7 +137,7 @@ def lint_detailed(
     parse_inputs(question.inputs)
     ask = _Asking(question, chosen, configurations)
     general = ask.config_here()
-    requests, findings = _requests([os.fspath(path) for path in paths], configurations)
+    requests, findings = _requests([os.fspath(path) for path in paths], configurations, standard_input, as_project)
     if model is not None and len(requests) != 1:
         raise LoadError(BAD_INPUT, f"--model names a model of one file, and {len(requests)} files are given")
     requests = shard.of(requests) if shard is not None else requests
@@ -194,6 +200,8 @@ def check_all_here(asked: Sequence[tuple[Request, Question]]) -> list[LintResult
 
 def check_file(request: Request, question: Question = Question(), project: Project | None = None) -> LintResult:
     """Analyse every model of one file."""
+    if request.text is not None:
+        give(request.path, request.text)
     try:
         source = read_request(request, question, project)
     except LoadError as error:
@@ -221,13 +229,18 @@ def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _requests(arguments: Sequence[str], configurations: Configurations) -> tuple[list[Request], list[Diagnostic]]:
+def _requests(
+    arguments: Sequence[str], configurations: Configurations, standard_input: Request | None, as_project: bool
+) -> tuple[list[Request], list[Diagnostic]]:
     """Every file once, less the excluded ones of directories; a finding for every argument that means none."""
     requests: dict[tuple[Path, str | None], Request] = {}
     findings: list[Diagnostic] = []
     for argument in arguments:
         try:
-            for request in path_arguments.resolve(argument):
+            given_text = (standard_input,) if argument == "-" and standard_input else None
+            for request in given_text or path_arguments.resolve(argument):
+                if as_project and request.expression is None:
+                    request = dataclasses.replace(request, named=False)
                 if not request.named and configurations.of_file(request.path).excludes(request.path):
                     continue
                 requests.setdefault((request.path.resolve(), request.expression), request)
@@ -305,10 +318,16 @@ def _examine(selection: Selection | None, built: Built, analysis: Analysis) -> _
         certainty_reasons=tuple(analysis.certainty_reasons),
     )
     if selection is None:
-        return _Examined(model, tuple(analysis.diagnostics))
+        return _Examined(model, tuple(map(_without_changes, analysis.diagnostics)))
     from shapelint.rules import check
 
-    return _Examined(model, check(analysis, sorted(selection.codes)))
+    return _Examined(model, tuple(map(_without_changes, check(analysis, sorted(selection.codes)))))
+
+
+def _without_changes(finding: Diagnostic) -> Diagnostic:
+    """The finding as plain data: its fixes know how to change the model in memory, which no report needs."""
+    fixes = tuple(Fix(fix.description, fix.applicability, fix.verified, fix.edits) for fix in finding.fixes)
+    return dataclasses.replace(finding, fixes=fixes)
 
 
 def analyse_target(
