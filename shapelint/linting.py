@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from shapelint.baseline import Compared, compare
 from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
-from shapelint.diagnostics import Diagnostic, Fix, Location, Severity
+from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location, Severity
 from shapelint.loading import paths as path_arguments
 from shapelint.loading.configured import with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
 from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, LoadError
 from shapelint.loading.given import give, in_cell
 from shapelint.loading.importing import elsewhere, forget_user_modules, imported, reason_of, user_location
+from shapelint.loading.notebooks import is_notebook
 from shapelint.loading.paths import Request
 from shapelint.loading.shapes import parse_inputs, parse_sizes
 from shapelint.loading.symbols import Project
@@ -407,16 +408,25 @@ def _relative(finding: Diagnostic) -> Diagnostic:
 
 
 def _relative_fix(fix: Fix) -> Fix:
+    if any(is_notebook(edit.location.path) for edit in fix.edits):
+        return dataclasses.replace(fix, applicability=Applicability.MANUAL, edits=())
     edits = tuple(dataclasses.replace(edit, location=relative_location(edit.location)) for edit in fix.edits)
     return dataclasses.replace(fix, edits=edits)
 
 
 def relative_location(location: Location) -> Location:
-    """The location with its path as seen from the working directory, if it is below that."""
+    """The location with its path as seen from the working directory, if it is below that; in a notebook, its cell."""
+    if cell := in_cell(location.path, location.line):
+        return relative_location(_shifted(location, *cell))
     path = Path(location.path)
     if not path.is_absolute() or not path.is_relative_to(Path.cwd()):
         return location
     return dataclasses.replace(location, path=str(path.relative_to(Path.cwd())))
+
+
+def _shifted(location: Location, path: str, first: int) -> Location:
+    end = location.end_line and location.end_line - first + 1
+    return dataclasses.replace(location, path=path, line=location.line - first + 1, end_line=end)
 
 
 def skipped_lines(result: LintResult) -> Iterator[str]:

@@ -22,6 +22,7 @@ from typing import Final
 
 from shapelint.diagnostics import Location
 from shapelint.loading.errors import BAD_INPUT, CANNOT_IMPORT, HardExit, LoadError, refusal
+from shapelint.loading.given import loader_for
 from shapelint.loading.paths import is_installed, package_root, search_path
 from shapelint.loading.sources import parse, relative_levels, syntax_error
 
@@ -173,7 +174,7 @@ def _import_script(path: Path) -> ModuleType:
     if existing is None and _would_import(name, path):
         return importlib.import_module(name)
     name = f"_shapelint_{abs(hash(str(path.absolute()))):x}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader_for(name, path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path.name} is not a Python source file")
     module = importlib.util.module_from_spec(spec)
@@ -263,6 +264,8 @@ def _frame_location(frame: traceback.FrameSummary, path: Path) -> Location:
 
 
 def _same(filename: str | None, path: Path) -> bool:
+    if filename is not None and Path(filename) == path.absolute():
+        return True
     try:
         return filename is not None and path.samefile(filename)
     except OSError:

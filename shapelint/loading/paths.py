@@ -13,7 +13,7 @@ from typing import Final
 
 from shapelint.loading.errors import BAD_INPUT, LoadError
 
-_FILE_AND_NAME: Final = re.compile(r"(?P<file>.+?\.py):(?P<name>.+)", re.DOTALL)
+_FILE_AND_NAME: Final = re.compile(r"(?P<file>.+?\.(py|ipynb)):(?P<name>.+)", re.DOTALL)
 _MODULE_AND_NAME: Final = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>.+)", re.DOTALL)
 _NEVER_SOURCE: Final = frozenset({"__pycache__", "__pypackages__", "node_modules", "site-packages"})
 _INSTALLED_MARKS: Final = ("site-packages", "dist-packages")
@@ -30,11 +30,13 @@ class Request:
         path: the file, as the user would write it.
         expression: what followed the colon: a name in the file, or a call such as ``UNet(3, 2)``.
         named: the user wrote this very file, so that whatever is wrong with it must be told.
+        text: what stands for the file's contents, from standard input.
     """
 
     path: Path
     expression: str | None = None
     named: bool = True
+    text: str | None = None
 
 
 def resolve(argument: str) -> tuple[Request, ...]:
@@ -60,7 +62,7 @@ def resolve(argument: str) -> tuple[Request, ...]:
 
 
 def python_files(root: Path) -> Iterator[Path]:
-    """Every ``.py`` file below ``root`` that is the project's own; a directory once, however many links lead to it."""
+    """Every ``.py`` file and notebook below ``root`` that is the project's own; a directory once, however many links lead to it."""
     seen: set[Path] = set()
     waiting = [root]
     while waiting:
@@ -79,7 +81,7 @@ def python_files(root: Path) -> Iterator[Path]:
             if entry.is_dir():
                 if not _is_skipped(path):
                     waiting.append(path)
-            elif entry.name.endswith(".py") and entry.is_file() and not entry.name.startswith("."):
+            elif entry.name.endswith((".py", ".ipynb")) and entry.is_file() and not entry.name.startswith("."):
                 yield path
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from shapelint.diagnostics import Location
 from shapelint.loading.errors import CANNOT_IMPORT, LoadError
+from shapelint.loading.given import given
+from shapelint.loading.notebooks import NotebookError
 
 ClassOrFunction = ast.ClassDef | ast.FunctionDef
 Dotted = tuple[str, ...]
@@ -89,7 +91,12 @@ def read_text(path: Path) -> str:
     """
     here = Location(str(path), 1)
     try:
+        text = given(path)
+        if text is not None:
+            return text
         data = path.read_bytes()
+    except NotebookError as error:
+        raise LoadError(CANNOT_IMPORT, str(error), here) from error
     except OSError as error:
         raise LoadError(CANNOT_IMPORT, f"cannot read the file: {error.strerror or error}", here) from error
     if b"\0" in data:

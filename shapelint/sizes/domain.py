@@ -179,7 +179,13 @@ class Domain:
         points = here.region.points(MAX_POINTS)
         if points is None:
             raise TooComplex(f"{condition} is beyond what a set of sizes can express")
-        kept = [p for p in points if condition.evaluate(rg.as_env(here.support, p))]
+        kept, dropped = [], []
+        for point in points:
+            (kept if condition.evaluate(rg.as_env(here.support, point)) else dropped).append(point)
+        if not dropped:
+            return here.region
+        if len(dropped) < len(kept):
+            return here.region.subtract(rg.from_points(len(here.support), dropped))
         return rg.from_points(len(here.support), kept)
 
     def _with(self, support: tuple[str, ...], region: Region) -> Domain:

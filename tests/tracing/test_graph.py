@@ -38,7 +38,7 @@ def test_nodes() -> None:
     assert [str(size) for size in conv.meta["shape"]] == ["N", "4", "(H + 1)//2 - 1", "(W + 1)//2 - 1"]
     assert conv.meta["requirement"] == "H ≥ 3 and W ≥ 3"
     assert conv.meta["location"].path == __file__
-    assert str(conv.meta["domain"]) == "all sizes"
+    assert str(conv.meta["domain"]) == "H and W: all sizes"
     assert by_name["scale"].op == "get_attr"
     assert by_name["flatten"].op == "call_method"
     assert any(node.target is select_path for node in graph.nodes)
