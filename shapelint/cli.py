@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -21,6 +21,9 @@ from shapelint.formula_commands import formula
 from shapelint.report import Style, format_names, render
 from shapelint.results import LintResult
 from shapelint.words import plural
+
+if TYPE_CHECKING:
+    from shapelint.loading.paths import Request
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 CANNOT = 2
@@ -148,6 +151,17 @@ def main() -> None:
     help="Let the files' code do this while it is imported and built: open network connections, start processes, "
     "write outside temporary folders. Refused if left out; a guard rail, no sandbox.",
 )
+@click.option(
+    "--stdin-filename",
+    metavar="FILE",
+    help="What the file on standard input is called, where PATH is -; it need not exist.",
+)
+@click.option(
+    "--as-project",
+    is_flag=True,
+    help="Treat FILEs as if met in a directory: honour `exclude`, and do not insist on models that need arguments. "
+    "For tools that name files, such as pre-commit.",
+)
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs.")
 @click.option("--shard", metavar="K/N", help="Only the K-th of N parts of the files: 3/8. See `shapelint merge`.")
 def check(
@@ -172,6 +186,8 @@ def check(
     timeout: float | None,
     memory: int,
     allow: Sequence[str],
+    stdin_filename: str | None,
+    as_project: bool,
     no_cache: bool,
     shard: str | None,
 ) -> None:
@@ -190,6 +206,7 @@ def check(
       shapelint check unet.py --model 'UNet(3, 2)' --input N,3,H,W --size 512x512
       shapelint check 'monai.networks.nets:UNet' --size 'H%16==0, W%16==0'
       shapelint check src --select SL1,SL2 --output-format concise
+      cat unet.py | shapelint check - --stdin-filename src/unet.py
       shapelint check src --output-format sarif --output-file shapelint.sarif
       shapelint check src --write-baseline shapelint-baseline.json
       shapelint check src --baseline shapelint-baseline.json
@@ -231,6 +248,8 @@ def check(
                 baseline=baseline if write_baseline is None else None,
                 check_all=checker(on_progress=progress),
                 shard=parse_shard(shard) if shard else None,
+                standard_input=_standard_input(stdin_filename) if "-" in paths else None,
+                as_project=as_project,
             )
         if write_baseline is not None:
             _write_baseline(write_baseline, result)
@@ -410,6 +429,14 @@ def _write_baseline(file: Path, result: LintResult) -> NoReturn:
     for finding in missing:
         click.echo(f"shapelint: {finding}", err=True)
     sys.exit(CANNOT if missing else 0)
+
+
+def _standard_input(name: str | None) -> Request:
+    """What is piped in, under the name that it has in its editor."""
+    from shapelint.loading.paths import Request
+
+    text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    return Request(Path(name or "stdin.py"), text=text)
 
 
 def _fail(message: str) -> NoReturn:

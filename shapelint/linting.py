@@ -201,8 +201,6 @@ def check_all_here(asked: Sequence[tuple[Request, Question]]) -> list[LintResult
 
 def check_file(request: Request, question: Question = Question(), project: Project | None = None) -> LintResult:
     """Analyse every model of one file."""
-    if request.text is not None:
-        give(request.path, request.text)
     try:
         source = read_request(request, question, project)
     except LoadError as error:
@@ -258,6 +256,8 @@ def read_request(request: Request, question: Question, project: Project | None =
     Raises:
         LoadError: the file cannot be read, or has no such model.
     """
+    if request.text is not None:
+        give(request.path, request.text)
     expression = question.model or request.expression
     if expression:
         return read_named(request.path, expression, project)

@@ -54,6 +54,8 @@ class Checker:
         if self.cache is None:
             return
         for number, (request, question) in enumerate(asked):
+            if request.text is not None:
+                continue  # standard input: no file's contents would tell whether it still holds
             found = self.cache.get(_name(request, question), self._key(question))
             if found is not None:
                 yield number, found
@@ -85,8 +87,8 @@ class Checker:
         self, results: dict[int, LintResult], number: int, asked: Asked, found: LintResult, rests_on: Dependencies
     ) -> None:
         results[number] = found
-        if self.cache is not None:
-            request, question = asked[number]
+        request, question = asked[number]
+        if self.cache is not None and request.text is None:
             self.cache.put(_name(request, question), self._key(question), found, rests_on)
         if self.on_progress is not None:
             self.on_progress(len(results), len(asked))

@@ -62,7 +62,7 @@ def resolve(argument: str) -> tuple[Request, ...]:
 
 
 def python_files(root: Path) -> Iterator[Path]:
-    """Every ``.py`` file and notebook below ``root`` that is the project's own; a directory once, however many links lead to it."""
+    """Every ``.py`` file and notebook of the project's own below ``root``; a directory once, with links or not."""
     seen: set[Path] = set()
     waiting = [root]
     while waiting:
