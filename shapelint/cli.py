@@ -18,6 +18,7 @@ import click
 from shapelint import __version__
 from shapelint.diagnostics import Severity
 from shapelint.formula_commands import formula
+from shapelint.help import Sectioned
 from shapelint.report import Style, format_names, render
 from shapelint.results import LintResult
 from shapelint.words import plural
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 CANNOT = 2
 INTERRUPTED = 130
+
+
+_CHECK_SECTIONS = {
+    "What is analysed": ("model", "inputs", "sizes", "config", "shard", "stdin_filename", "as_project"),
+    "What is reported": ("select", "extend_select", "ignore", "baseline", "write_baseline"),
+    "The report": ("output_format", "output_file", "statistics", "explain_certainty", "verbose"),
+    "Exit status": ("fail_on", "exit_zero"),
+    "The run": ("jobs", "timeout", "memory", "allow", "no_cache", "watch"),
+}
 
 
 @click.group(context_settings=_CONTEXT)
@@ -58,7 +68,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(cls=Sectioned, sections=_CHECK_SECTIONS)
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--model", metavar="EXPR", help="The model, as an expression in the file: 'UNet(3, 2)'.")
 @click.option(
@@ -278,7 +288,11 @@ def check(
 @main.command()
 @click.argument("reports", nargs=-1, required=True, metavar="REPORT...", type=click.Path(path_type=Path))
 @click.option(
-    "--output-format", type=click.Choice(format_names()), default="text", show_default=True, metavar="FORMAT",
+    "--output-format",
+    type=click.Choice(format_names()),
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
     help="As for check.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")

@@ -154,8 +154,8 @@ def unsuppressed(
 ) -> Iterator[Diagnostic]:
     """The findings of files that no comment suppresses, then the comments that suppress nothing.
 
-    A comment is judged where its file was analysed in full. If arguments had to be assumed for that, it may well be
-    of use to the model as it is really made: then it is a note.
+    A comment is judged where its file was analysed in full; those of notebooks, read cell by cell, are not. If
+    arguments had to be assumed for that, it may well be of use to the model as it is really made: then it is a note.
     """
     suppressions = Suppressions()
     for _, result in results:
@@ -164,7 +164,8 @@ def unsuppressed(
             if not suppressions.hides(finding, headings.get(finding.model)):
                 yield finding
     for path, result in results:
-        if result.models and not any(finding.code in _NOT_ANALYSED for finding in result.diagnostics):
+        failed = any(finding.code in _NOT_ANALYSED for finding in result.diagnostics)
+        if result.models and not failed and path.suffix == ".py":
             assumed = any(model.assumptions for model in result.models)
             comments = suppressions.of(path)
             if comments.entries:

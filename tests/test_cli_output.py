@@ -188,8 +188,16 @@ class TestHelp:
         assert "Examples:" in output
         assert f"  shapelint {command} " in output
 
+    def test_options_stand_under_headings(self) -> None:
+        lines = CliRunner().invoke(main, ["check", "--help"]).output.splitlines()
+        headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+        assert headings == [
+            *("What is analysed:", "What is reported:", "The report:", "Exit status:", "The run:", "Other options:")
+        ]
+        assert lines[-1].split() == ["-h,", "--help", "Show", "this", "message", "and", "exit."]
+
     def test_every_format_is_named(self) -> None:
-        output = " ".join(CliRunner().invoke(main, ["check", "--help"]).output.split())
+        output = " ".join(CliRunner().invoke(main, ["check", "--help"]).output.split()).replace("- ", "-")
         assert f"One of {', '.join(format_names())}." in output
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

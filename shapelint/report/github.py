@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 from typing import Final
 
 from shapelint.diagnostics import Diagnostic, Severity
+from shapelint.report.places import file_of, has_lines, told
 from shapelint.report.registry import Style, report_format
 from shapelint.report.wording import details
 from shapelint.results import LintResult
@@ -24,14 +24,15 @@ def github(result: LintResult, style: Style) -> str:
 
 def _command(finding: Diagnostic) -> str:
     properties = ",".join(f"{key}={_escape(value, _IN_PROPERTY)}" for key, value in _properties(finding))
-    message = "\n".join([finding.message, *(f"{label}: {text}" for label, text in details(finding))])
+    message = "\n".join([told(finding), *(f"{label}: {text}" for label, text in details(finding))])
     return f"::{_COMMANDS[finding.severity]} {properties}::{_escape(message, _IN_MESSAGE)}"
 
 
 def _properties(finding: Diagnostic) -> Iterator[tuple[str, str]]:
     place = finding.location
     if place is not None:
-        yield "file", PurePath(place.path).as_posix()
+        yield "file", file_of(place)
+    if place is not None and has_lines(place):
         yield "line", str(place.line)
         # Columns are only understood within one line.
         if place.end_line in (None, place.line):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePath
 from typing import Any, Final
 
 from shapelint.diagnostics import Diagnostic, Severity
 from shapelint.fingerprints import digests
+from shapelint.report.places import file_of, has_lines, told
 from shapelint.report.registry import Style, report_format
 from shapelint.results import LintResult
 
@@ -24,11 +24,13 @@ def gitlab(result: LintResult, style: Style) -> str:
 def _entry(finding: Diagnostic, digest: str) -> dict[str, Any]:
     place = finding.location
     # A path and a line are required; what stands nowhere is told at the top of the project.
-    lines = {"begin": place.line, "end": place.end_line or place.line} if place else {"begin": 1, "end": 1}
+    lines = {"begin": 1, "end": 1}
+    if place and has_lines(place):
+        lines = {"begin": place.line, "end": place.end_line or place.line}
     return {
-        "description": f"{finding.code} {finding.message}",
+        "description": f"{finding.code} {told(finding)}",
         "check_name": finding.name,
         "fingerprint": digest,
         "severity": _SEVERITIES[finding.severity],
-        "location": {"path": PurePath(place.path).as_posix() if place else ".", "lines": lines},
+        "location": {"path": file_of(place) if place else ".", "lines": lines},
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from shapelint import __version__
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location
 from shapelint.fingerprints import digests
+from shapelint.report.places import file_of, has_lines, told
 from shapelint.report.registry import Style, report_format
 from shapelint.results import TOOL_FAILURES, LintResult
 
@@ -70,7 +71,7 @@ def _result(finding: Diagnostic, digest: str, positions: dict[str, int]) -> dict
         found["relatedLocations"] = [
             {"id": 0, "physicalLocation": _physical(finding.use), "message": {"text": "used here in forward"}}
         ]
-    fixes = [_fix(fix) for fix in finding.fixes if fix.edits and fix.applicability is not Applicability.MANUAL]
+    fixes = [_fix(fix) for fix in finding.fixes if _is_applicable(fix)]
     if fixes:
         found["fixes"] = fixes
     return found
@@ -78,7 +79,7 @@ def _result(finding: Diagnostic, digest: str, positions: dict[str, int]) -> dict
 
 def _message(finding: Diagnostic) -> str:
     """Sentences: what, for which sizes, why, and what to do, since many readers show nothing else."""
-    parts = [finding.message, finding.sizes, finding.example, finding.why]
+    parts = [told(finding), finding.sizes, finding.example, finding.why]
     parts += [f"Fix: {fix.description}" for fix in finding.fixes]
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
 
@@ -93,14 +94,15 @@ def _location(finding: Diagnostic) -> dict[str, Any]:
 
 
 def _physical(place: Location) -> dict[str, Any]:
-    return {"artifactLocation": _artifact(place), "region": _region(place)}
+    physical: dict[str, Any] = {"artifactLocation": _artifact(place)}
+    return physical | {"region": _region(place)} if has_lines(place) else physical
 
 
 def _artifact(place: Location) -> dict[str, str]:
-    path = PurePath(place.path)
-    if path.is_absolute():
+    path = file_of(place)
+    if Path(path).is_absolute():
         return {"uri": Path(path).as_uri()}
-    return {"uri": quote(path.as_posix()), "uriBaseId": _ROOT}
+    return {"uri": quote(path), "uriBaseId": _ROOT}
 
 
 def _region(place: Location) -> dict[str, int]:
@@ -114,6 +116,12 @@ def _region(place: Location) -> dict[str, int]:
 
 def _fix(fix: Fix) -> dict[str, Any]:
     return {"description": {"text": fix.description}, "artifactChanges": list(_changes(fix))}
+
+
+def _is_applicable(fix: Fix) -> bool:
+    """Can a program apply it, at the lines that it says?"""
+    by_program = bool(fix.edits) and fix.applicability is not Applicability.MANUAL
+    return by_program and all(has_lines(edit.location) for edit in fix.edits)
 
 
 def _changes(fix: Fix) -> Iterator[dict[str, Any]]:
