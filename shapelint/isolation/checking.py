@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapelint.caching import Cache, Dependencies
 from shapelint.config import Config
@@ -17,6 +18,9 @@ from shapelint.loading.errors import DID_NOT_FINISH, NAMES, LoadError
 from shapelint.loading.paths import Request, is_installed
 from shapelint.loading.symbols import Project
 from shapelint.results import LintResult
+
+if TYPE_CHECKING:
+    from shapelint.isolation.pool import Pool
 
 Asked = Sequence[tuple[Request, Question]]
 
@@ -61,20 +65,20 @@ class Checker:
                 yield number, found
 
     def _check(self, asked: Asked, results: dict[int, LintResult]) -> None:
-        from shapelint.isolation.pool import Pool
-
         project = Project()
         rests_on: dict[int, Dependencies] = {}
-        with Pool(self._at_once(asked)) as pool:
+        with ExitStack() as stack:
+            pool: Pool | None = None
             for number in [number for number in range(len(asked)) if number not in results]:
                 request, question = asked[number]
                 found = _read(request, question, project)
                 rests_on[number] = _dependencies(request, project)
                 if found is None:
+                    pool = pool or stack.enter_context(_pool(self._at_once(asked)))
                     pool.submit(Job(number, check_file, (request, question), request.path, self._limits(question)))
                 else:
                     self._keep(results, number, asked, found, rests_on[number])
-            for outcome in pool.outcomes():
+            for outcome in pool.outcomes() if pool else ():
                 number, answer = outcome.number, outcome.result
                 if isinstance(answer, Failure):
                     found, files = LintResult((failed(answer, asked[number][0].path),), files=1), frozenset[str]()
@@ -122,6 +126,13 @@ def _dependencies(request: Request, project: Project) -> Dependencies:
     return Dependencies(frozenset({*files, str(request.path.absolute())}), frozenset(map(str, absent)))
 
 
+def _pool(at_once: int) -> Pool:
+    """Imported only where a file holds a model."""
+    from shapelint.isolation.pool import Pool
+
+    return Pool(at_once)
+
+
 def _read(request: Request, question: Question, project: Project) -> LintResult | None:
     """What reading a file alone says of it; None if it holds a model, which only running it can tell about."""
     try:
@@ -137,9 +148,7 @@ def isolated(function: Callable[..., Any], arguments: tuple[Any, ...], path: Pat
     Raises:
         LoadError: SL907, the worker gave no answer.
     """
-    from shapelint.isolation.pool import Pool
-
-    with Pool(1) as pool:
+    with _pool(1) as pool:
         pool.submit(Job(0, function, arguments, path, limits))
         (outcome,) = pool.outcomes()
     if isinstance(outcome.result, Failure):
