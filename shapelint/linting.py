@@ -275,9 +275,7 @@ class _Examined:
     @property
     def runs(self) -> bool:
         """Is there a size at which the model runs, as far as the findings tell?"""
-        return not any(
-            _doubtful(finding) and finding.severity is Severity.ERROR for finding in self.diagnostics
-        )
+        return not any(_doubtful(finding) and finding.severity is Severity.ERROR for finding in self.diagnostics)
 
 
 def _check_target(
@@ -370,13 +368,53 @@ def analyse_target(
 def _read(
     built: Built, target: Target, path: Path, question: Question, read: Callable[[Built, Analysis], Result]
 ) -> Result:
+    """Read off an analysis of the model at the sizes that are declared for it.
+
+    Those that the settings declare for all models are an answer only where they fit: "512x512" says nothing of a
+    network for sound.
+    """
+    declared = question.sizes or _texts(target.sizes)
+    general = question.config.sizes
+    if declared or not general:
+        return _read_at(declared, built, target, path, question, read)
+    try:
+        return _read_at(general, built, target, path, question, read)
+    except LoadError as error:
+        if error.code != BAD_INPUT:
+            raise
+    fitting = [sizes for sizes in general if len(general) > 1 and _fits(sizes, built, target, path, question)]
+    return _read_at(fitting, built, target, path, question, read)
+
+
+def _fits(sizes: str, built: Built, target: Target, path: Path, question: Question) -> bool:
+    """Do the sizes speak of this model's inputs?"""
+    try:
+        return _read_at((sizes,), built, target, path, question, _is_judged)
+    except LoadError as error:
+        if error.code != BAD_INPUT:
+            raise
+        return False
+
+
+def _is_judged(built: Built, analysis: Analysis) -> bool:
+    return analysis.diagnostics is not None
+
+
+def _read_at(
+    declared: Sequence[str],
+    built: Built,
+    target: Target,
+    path: Path,
+    question: Question,
+    read: Callable[[Built, Analysis], Result],
+) -> Result:
     """Read off an analysis of the model, on the CPU if its code reads values: the meta device has none."""
     from shapelint.api import analyze
     from shapelint.loading.building import on_cpu
     from shapelint.tracing.inputs import InputError
 
     inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
-    sizes = parse_sizes(question.sizes or _texts(target.sizes) or question.config.sizes)
+    sizes = parse_sizes(declared)
     try:
         analysis = analyze(built.model, inputs, sizes, name=built.name)
         if analysis.certainty == "enumerated" and (with_values := on_cpu(built)):

@@ -17,6 +17,7 @@ from shapelint.diagnostics import Diagnostic, Location, Severity
 from shapelint.linting import lint, lint_detailed
 from shapelint.loading.errors import LoadError
 from shapelint.loading.importing import forget_user_modules
+from shapelint.tracing.inputs import InputError
 
 NET = """
 import torch
@@ -339,6 +340,25 @@ class TestSettings:
         write("net.py", NET + "# shapelint: Net() size=32x32\n")
         assert lint(["net.py"], select=["SL101"])[0].message == "None at 32x32"
         assert lint(["net.py"], select=["SL101"], sizes="16x16")[0].message == "None at 16x16"
+
+    def test_of_sizes_for_all_models_those_count_that_fit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+            for text in [sizes] if isinstance(sizes, str) else sizes or []:
+                if "x" in text:
+                    raise InputError(f"'{text}' has 2 sizes, and the input has 1: T")
+            return FakeAnalysis(model, inputs, sizes, name)
+
+        analysing(monkeypatch, analyze)
+        write("net.py")
+        for settings, message in (
+            ('sizes = ["64x64", "T=100", "T=200"]', "None at ['T=100', 'T=200']"),
+            ('sizes = ["64x64", "T=100"]', "None at T=100"),
+            ('sizes = "64x64"', "None at None"),
+        ):
+            write("shapelint.toml", settings)
+            assert [finding.message for finding in lint(["net.py"], select=["SL101"])] == [message]
+        (finding,) = lint(["net.py"], sizes="64x64")
+        assert finding.message == "'64x64' has 2 sizes, and the input has 1: T"
 
     def test_models_say_how_a_class_is_made(self) -> None:
         write("net.py", NET.replace("(self):", "(self, block):"))
