@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -173,6 +173,7 @@ def main() -> None:
     "For tools that name files, such as pre-commit.",
 )
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs.")
+@click.option("--watch", is_flag=True, help="Lint again whenever a file changes, until Ctrl-C.")
 @click.option("--shard", metavar="K/N", help="Only the K-th of N parts of the files: 3/8. See `shapelint merge`.")
 def check(
     paths: Sequence[str],
@@ -199,6 +200,7 @@ def check(
     stdin_filename: str | None,
     as_project: bool,
     no_cache: bool,
+    watch: bool,
     shard: str | None,
 ) -> None:
     """Lint the models in files, directories, FILE:NAME or package.module:NAME.
@@ -242,47 +244,52 @@ def check(
 
     if statistics and output_format not in FORMATS:
         raise click.UsageError(f"--statistics counts in {', '.join(FORMATS)}, not in {output_format}")
-    cache = None if no_cache else Cache(cache_folder(), time.time())
-    checker = partial(Checker, jobs, timeout, memory, frozenset(map(Permission, allow)), cache)
-    try:
-        with Progress() as progress:
-            result = lint_detailed(
-                paths or ["."],
-                model=model,
-                inputs=inputs,
-                sizes=sizes,
-                select=split_selectors(select),
-                extend_select=split_selectors(extend_select),
-                ignore=split_selectors(ignore),
-                config=config,
-                baseline=baseline if write_baseline is None else None,
-                check_all=checker(on_progress=progress),
-                shard=parse_shard(shard) if shard else None,
-                standard_input=_standard_input(stdin_filename) if "-" in paths else None,
-                as_project=as_project,
-            )
-        if write_baseline is not None:
-            _write_baseline(write_baseline, result)
-        if fail_on is not None:
-            result = dataclasses.replace(result, fail_on=Severity(fail_on))
-        color = output_file is None and wants_color()
-        style = Style(color, explain_certainty, None if output_file else terminal_width())
-        report = count_codes(result, output_format) if statistics else render(output_format, result, style)
-        if output_file is not None:
-            write_whole(output_file, report)
-        else:
-            click.echo(report, nl=False, color=color)
-    except LoadError as error:
-        _fail(error.told)
-    except KeyboardInterrupt:
-        click.echo("shapelint: interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    for remark in result.remarks:
-        click.echo(f"shapelint: {remark}", err=True)
-    if verbose:
-        for line in skipped_lines(result):
-            click.echo(line, err=True)
-    sys.exit(0 if exit_zero and result.exit_status == 1 else result.exit_status)
+    def once() -> int:
+        cache = None if no_cache else Cache(cache_folder(), time.time())
+        checker = partial(Checker, jobs, timeout, memory, frozenset(map(Permission, allow)), cache)
+        try:
+            with Progress() as progress:
+                result = lint_detailed(
+                    paths or ["."],
+                    model=model,
+                    inputs=inputs,
+                    sizes=sizes,
+                    select=split_selectors(select),
+                    extend_select=split_selectors(extend_select),
+                    ignore=split_selectors(ignore),
+                    config=config,
+                    baseline=baseline if write_baseline is None else None,
+                    check_all=checker(on_progress=progress),
+                    shard=parse_shard(shard) if shard else None,
+                    standard_input=_standard_input(stdin_filename) if "-" in paths else None,
+                    as_project=as_project,
+                )
+            if write_baseline is not None:
+                _write_baseline(write_baseline, result)
+            if fail_on is not None:
+                result = dataclasses.replace(result, fail_on=Severity(fail_on))
+            color = output_file is None and wants_color()
+            style = Style(color, explain_certainty, None if output_file else terminal_width())
+            report = count_codes(result, output_format) if statistics else render(output_format, result, style)
+            if output_file is not None:
+                write_whole(output_file, report)
+            else:
+                click.echo(report, nl=False, color=color)
+        except LoadError as error:
+            _fail(error.told)
+        except KeyboardInterrupt:
+            click.echo("shapelint: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        for remark in result.remarks:
+            click.echo(f"shapelint: {remark}", err=True)
+        if verbose:
+            for line in skipped_lines(result):
+                click.echo(line, err=True)
+        return 0 if exit_zero and result.exit_status == 1 else result.exit_status
+
+    if watch:
+        _watch(once, paths)
+    sys.exit(once())
 
 
 @main.command()
@@ -329,13 +336,19 @@ def show(target: str, model: str | None, inputs: Sequence[str]) -> None:
       shapelint show unet.py:UNet --input N,3,H,W
       shapelint show unet.py --model 'UNet(3, 2)'
     """
+    from shapelint.isolation.checking import isolated
     from shapelint.loading.errors import LoadError
+    from shapelint.loading.paths import resolve
     from shapelint.showing import show_models
 
+    work = partial(show_models, target, model=model, inputs=tuple(inputs), color=wants_color())
     try:
-        text = show_models(target, model=model, inputs=tuple(inputs), color=wants_color())
+        requests = resolve(target)
+        text = isolated(work, requests[0].path if requests else Path(target))
     except LoadError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     click.echo(text, color=wants_color())
 
 
@@ -443,6 +456,15 @@ def _write_baseline(file: Path, result: LintResult) -> NoReturn:
     for finding in missing:
         click.echo(f"shapelint: {finding}", err=True)
     sys.exit(CANNOT if missing else 0)
+
+
+def _watch(once: Callable[[], int], paths: Sequence[str]) -> NoReturn:
+    from shapelint import watching
+
+    try:
+        watching.watch(once, paths, lambda line: click.echo(f"shapelint: {line}", err=True))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _standard_input(name: str | None) -> Request:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from shapelint.caching import Cache, Dependencies
 from shapelint.config import Config
@@ -22,6 +22,7 @@ from shapelint.results import LintResult
 if TYPE_CHECKING:
     from shapelint.isolation.pool import Pool
 
+Result = TypeVar("Result")
 Asked = Sequence[tuple[Request, Question]]
 
 
@@ -142,19 +143,30 @@ def _read(request: Request, question: Question, project: Project) -> LintResult 
     return None if source.targets else check_file(request, question, project)
 
 
-def isolated(function: Callable[..., Any], arguments: tuple[Any, ...], path: Path, limits: Limits) -> Any:
+def isolated(work: Callable[[], Result], path: Path, limits: Limits | None = None) -> Result:
     """One call in a worker.
 
     Raises:
-        LoadError: SL907, the worker gave no answer.
+        LoadError: what the call raised; SL907 if the worker gave no answer.
     """
     with _pool(1) as pool:
-        pool.submit(Job(0, function, arguments, path, limits))
+        pool.submit(Job(0, _attempt, (work,), path, limits or Limits()))
         (outcome,) = pool.outcomes()
     if isinstance(outcome.result, Failure):
         finding = failed(outcome.result, path)
         raise LoadError(DID_NOT_FINISH, finding.message, finding.location)
-    return outcome.result.value
+    value: Result | LoadError = outcome.result.value
+    if isinstance(value, LoadError):
+        raise value
+    return value
+
+
+def _attempt(work: Callable[[], Result]) -> Result | LoadError:
+    """In the worker: an error that the user is to be told is an answer, too."""
+    try:
+        return work()
+    except LoadError as error:
+        return error
 
 
 def failed(failure: Failure, path: Path) -> Diagnostic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from shapelint.diagnostics import Diagnostic, Location, Severity
@@ -76,6 +77,11 @@ class LoadError(Exception):
     def __str__(self) -> str:
         place = f"{self.location}: " if self.location else ""
         return f"{place}{self.code} {self.message}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Through a pipe and back: exceptions are made again from their message alone otherwise."""
+        make = partial(LoadError, guessed=self.guessed)
+        return make, (self.code, self.message, self.location)
 
     def diagnostic(self, *, model: str = "", severity: Severity = Severity.ERROR) -> Diagnostic:
         """The same failure as a finding, for the reports."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,7 @@ def test_workers_are_spawned_where_fork_is_missing(tmp_path: Path) -> None:
 
 def test_a_result_that_cannot_be_sent_is_told(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="failed inside shapelint"):
-        isolated(open, (os.devnull,), tmp_path / "net.py", Limits())
+        isolated(partial(open, os.devnull), tmp_path / "net.py")
 
 
 def test_the_files_that_were_read_come_back(tmp_path: Path) -> None:
