@@ -19,7 +19,7 @@ from shapelint.baseline import Compared, compare
 from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location, Severity
 from shapelint.loading import paths as path_arguments
-from shapelint.loading.configured import with_configured
+from shapelint.loading.configured import as_configured, with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
 from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, LoadError
 from shapelint.loading.given import give, in_cell
@@ -260,7 +260,7 @@ def read_request(request: Request, question: Question, project: Project | None =
         give(request.path, request.text)
     expression = question.model or request.expression
     if expression:
-        return read_named(request.path, expression, project)
+        return as_configured(read_named(request.path, expression, project), question.config.models, project)
     source = read_source(request.path, project, named=request.named)
     return with_configured(source, question.config.models, project)
 

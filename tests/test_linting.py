@@ -376,6 +376,15 @@ class TestSettings:
         assert [(model.expression, model.assumptions) for model in result.models] == [("Net(5)", ())]
         assert result.diagnostics[0].message == "[('N', 3, 'H', 'W'), ('N',)] at ['64x64', '32x32']"
 
+    @pytest.mark.parametrize(
+        ("asked", "expression"),
+        [("net.py:Net", "Net(5)"), ("net.py:Net(7)", "Net(7)"), ("net.py:other", "other(c=64)")],
+    )
+    def test_models_that_are_named_without_arguments_are_made_so_too(self, asked: str, expression: str) -> None:
+        write("net.py", NET.replace("(self):", "(self, c):") + "def other(c): return Net(c)\n")
+        write("shapelint.toml", '[[models]]\ntarget = "net.py:Net"\nargs = [5]')
+        assert [model.expression for model in lint_detailed([asked]).models] == [expression]
+
     def test_models_of_a_module_and_by_name_of_their_inputs(self) -> None:
         write("pkg/__init__.py", "")
         write("pkg/net.py")

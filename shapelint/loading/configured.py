@@ -22,9 +22,28 @@ def with_configured(source: SourceFile, models: Sequence[ModelSettings], project
         LoadError: a target names something that is not in the file.
     """
     for settings in models:
-        if is_target(settings, source.path):
+        if is_target(settings, source.path) and not _is_described(source, settings):
             source = _put(source, settings, project)
     return source
+
+
+def as_configured(source: SourceFile, models: Sequence[ModelSettings], project: Project | None) -> SourceFile:
+    """The models that were asked for by name alone, made as the configuration says.
+
+    Raises:
+        LoadError: as ``with_configured``.
+    """
+    names = {target.name for target in source.targets if target.kind is not Kind.EXPRESSION}
+    for settings in models:
+        if _called(settings.expression) in names and is_target(settings, source.path):
+            source = _put(source, settings, project)
+    return source
+
+
+def _is_described(source: SourceFile, settings: ModelSettings) -> bool:
+    """Does a comment in the file speak of the same model?"""
+    name = _called(settings.expression)
+    return any(target.named and _called(target.expression) == name for target in source.targets)
 
 
 def is_target(settings: ModelSettings, path: Path) -> bool:
@@ -39,8 +58,6 @@ def is_target(settings: ModelSettings, path: Path) -> bool:
 
 def _put(source: SourceFile, settings: ModelSettings, project: Project | None) -> SourceFile:
     name = _called(settings.expression)
-    if any(target.named and _called(target.expression) == name for target in source.targets):
-        return source
     (target,) = read_named(source.path, settings.expression, project).targets
     target = replace(target, inputs=settings.inputs or None, sizes=settings.sizes or None)
     kept = [entry for entry in source.targets if entry.kind is Kind.EXPRESSION or entry.name != name]
