@@ -184,7 +184,7 @@ class Analysis:
 
     @functools.cached_property
     def graph(self) -> fx.Graph:
-        """The traced operations as a ``torch.fx.Graph``; nodes carry ``meta["shape"]``, ``["domain"]``, ``["location"]``.
+        """The traced operations as a ``torch.fx.Graph``; a node's ``meta`` has "shape", "domain" and "location".
 
         Raises:
             ValueError: the model could not be traced (its certainty is "enumerated").

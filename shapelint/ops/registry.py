@@ -27,7 +27,7 @@ RuleT = TypeVar("RuleT", bound=Rule)
 Target = str | Callable[..., Any] | type[nn.Module]
 
 
-class Unsupported(Exception):  # noqa: N818 - it is an answer ("no rule covers this"), not a failure of the program
+class Unsupported(Exception):
     """Raised by a rule that cannot express what the operation does; the reason is shown to the reader."""
 
 

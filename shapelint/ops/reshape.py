@@ -37,7 +37,7 @@ def reshaped(old: Shape, new: Shape) -> Shape:
         return new
     if new[hole] != -1:
         fail("invalid size {} in the shape {}", new[hole], new)
-    known = [*new[:hole], *new[hole + 1 :]]
+    known: Sequence[Size] = [*new[:hole], *new[hole + 1 :]]
     for size in known:
         if type(size) is int and size < 0:
             fail("only one size can be inferred (-1) in the shape {}", new)

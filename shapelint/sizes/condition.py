@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import product as cartesian
+from math import gcd
 from typing import Any
 
 from shapelint.sizes import expr as ex
@@ -544,13 +545,14 @@ def never_above(a: Expr, b: Expr) -> bool:
     if len(items) != 2 or not all(isinstance(term, ex.Product) for term, _ in items):
         return False
     (left, cl), (right, cr) = items
-    assert isinstance(left, ex.Product) and isinstance(right, ex.Product)
+    assert isinstance(left, ex.Product)
+    assert isinstance(right, ex.Product)
     differences = _factor_differences(left, cl, right, -cr)
     return differences is not None and all(_sign(d) in (0, -1) for d in differences)
 
 
 def _factor_differences(left: ex.Product, cl: int, right: ex.Product, cr: int) -> list[Expr] | None:
-    """Per symbol, one product's factor less the other's, scaled so that both grow alike; ``None`` if they do not match."""
+    """Per symbol, one product's factor less the other's, scaled so that both grow alike; ``None`` without a match."""
     by_symbol_left = {f.support: f for f in left.factors}
     by_symbol_right = {f.support: f for f in right.factors}
     if len(by_symbol_left) != len(left.factors) or len(by_symbol_right) != len(right.factors):
@@ -632,7 +634,7 @@ def divides(divisor: int, a: Expr) -> bool | Condition:
         return compare(ex.modulo(a, divisor), "==")
     number, factors = ex.factorize(a)
     if len(factors) > 1 or number != 1:
-        return _product_divisible(abs(divisor) // ex.gcd(number, divisor), factors)
+        return _product_divisible(abs(divisor) // gcd(number, divisor), factors)
     return remainder_is(a, abs(divisor), 0)
 
 

@@ -31,7 +31,7 @@ class Dim:
 
     # isinstance(size, int) is how models tell a size from a tuple of sizes; the real type is found first,
     # so isinstance(size, Dim) works too, and C code that checks for a real int does not mistake this for one.
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return int
 
@@ -397,14 +397,14 @@ class Ratio:
     number: Expr
     divisor: Expr
 
-    def __new__(cls, number: Expr, divisor: Expr) -> Ratio:
+    def __new__(cls, *_: Expr) -> Ratio:
         return object.__new__(_ratio_class)
 
     def __init__(self, number: Expr, divisor: Expr) -> None:
         self.number, self.divisor = ex.cancel(number, divisor)
 
     # Models ask isinstance(scale, float) as they ask isinstance(size, int).
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return float
 
@@ -429,7 +429,9 @@ class Ratio:
         return select(cond.all_of(tie, nearest % 2 == 1), nearest - 1, nearest)
 
     def __add__(self, other: Any) -> Any:
-        return _fractional(self, other, lambda a, b, c, d: (ex.add(ex.multiply(a, d), ex.multiply(c, b)), ex.multiply(b, d)))
+        return _fractional(
+            self, other, lambda a, b, c, d: (ex.add(ex.multiply(a, d), ex.multiply(c, b)), ex.multiply(b, d))
+        )
 
     __radd__ = __add__
 
@@ -522,13 +524,13 @@ class FloatProduct:
 
     __slots__ = ("factor", "size")
 
-    def __new__(cls, size: Expr, factor: float) -> FloatProduct:
+    def __new__(cls, *_: Any) -> FloatProduct:
         return object.__new__(_product_class)
 
     def __init__(self, size: Expr, factor: float) -> None:
         self.size, self.factor = size, factor
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return float
 
@@ -640,8 +642,8 @@ def _extreme(sizes: tuple[Any, ...], on_exprs: Any, plain: Any) -> Any:
     values = list(sizes[0]) if len(sizes) == 1 else list(sizes)
     if not any(isinstance(value, Dim) for value in values):
         return plain(values)
-    exprs = [expr_of(value) for value in values]
-    if any(e is None for e in exprs):
+    exprs = [e for value in values if (e := expr_of(value)) is not None]
+    if len(exprs) < len(values):
         return plain(values)
     result = exprs[0]
     for other in exprs[1:]:
@@ -745,7 +747,8 @@ def divide(size: Any, divisor: Any) -> Any:
     number = cond.unify(number, by)
     squared = cond.divided_by_squared_root(*ex.cancel(number, by))
     if squared is not None:
-        return of(ex.piecewise(tuple((rg.Placed((squared[0].rest, squared[0].root), w), v) for w, v in _shares(*squared))))
+        names = (squared[0].rest, squared[0].root)
+        return of(ex.piecewise(tuple((rg.Placed(names, where), share) for where, share in _shares(*squared))))
     if number is not by and path.implied(cond.compare(ex.subtract(number, by), "==")):
         return 1
     return of(_floordiv(number, by))

@@ -179,7 +179,8 @@ class Domain:
         points = here.region.points(MAX_POINTS)
         if points is None:
             raise TooComplex(f"{condition} is beyond what a set of sizes can express")
-        kept, dropped = [], []
+        kept: list[tuple[int, ...]] = []
+        dropped: list[tuple[int, ...]] = []
         for point in points:
             (kept if condition.evaluate(rg.as_env(here.support, point)) else dropped).append(point)
         if not dropped:
@@ -222,8 +223,8 @@ class Domain:
             return self
         mine, theirs = self.over(differing), other.over(differing)
         while set(mine.support) != set(theirs.support):
-            names = tuple(sorted({*mine.support, *theirs.support}))
-            mine, theirs = self.over(names), other.over(names)
+            joint = tuple(sorted({*mine.support, *theirs.support}))
+            mine, theirs = self.over(joint), other.over(joint)
         return self._with(mine.support, mine.region.unite(theirs.region))
 
     def contains(self, env: Mapping[str, int]) -> bool:

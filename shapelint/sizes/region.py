@@ -164,14 +164,11 @@ class Region:
         """The member with the least sum of distances to ``target``, the first in order among equals."""
         if self.is_empty():
             return None
-        names = [f"i{n}" for n in range(self.arity)]
+        names = ", ".join(f"i{n}" for n in range(self.arity))
         far = [f"d{n}" for n in range(self.arity)]
-        bounds = " and ".join(
-            f"d{n} >= i{n} - {t} and d{n} >= {t} - i{n}" for n, t in enumerate(target)
-        )
-        distance = isl.Map(f"{{ [{','.join(names)}] -> [{' + '.join(far)}, {','.join(names)}] : {bounds} }}".replace(
-            f"[{' + '.join(far)},", "[s,"
-        ).replace(f": {bounds}", f": exists {', '.join(far)} : s = {' + '.join(far)} and {bounds}"))
+        bounds = [f"d{n} >= i{n} - {t} and d{n} >= {t} - i{n}" for n, t in enumerate(target)]
+        conditions = " and ".join([f"s = {' + '.join(far)}", *bounds])
+        distance = isl.Map(f"{{ [{names}] -> [s, {names}] : exists {', '.join(far)} : {conditions} }}")
         point = self.isl_set.apply(distance).lexmin().sample_point()
         return tuple(point.get_coordinate_val(_SET, i + 1).to_python() for i in range(self.arity))
 
@@ -296,7 +293,14 @@ def from_points(arity: int, points: Iterable[tuple[int, ...]]) -> Region:
 
 def residues(modulus: int, classes: Iterable[int], low: int) -> Region:
     """One variable, at least ``low``, whose remainder by ``modulus`` is one of ``classes``."""
-    parts = [f"[i] : i >= {low} and i mod {modulus} = {r}" for r in classes]
+    # neighbouring classes as one range: isl compares a few pieces much faster than many
+    runs: list[list[int]] = []
+    for r in sorted(classes):
+        if runs and r == runs[-1][1] + 1:
+            runs[-1][1] = r
+        else:
+            runs.append([r, r])
+    parts = [f"[i] : i >= {low} and {first} <= i mod {modulus} <= {last}" for first, last in runs]
     return Region(1, isl.Set(f"{{ {'; '.join(parts)} }}")) if parts else empty(1)
 
 

@@ -20,7 +20,7 @@ MAX_LISTED = 24
 
 @dataclass(frozen=True, slots=True)
 class AxisSizes:
-    """One axis in normal form: from ``start`` on, the sizes with these ``residues`` by ``modulus``; and ``exceptions`` below.
+    """One axis in normal form: from ``start`` on the ``residues`` by ``modulus``, and ``exceptions`` below.
 
     Attributes:
         start: least size of the regular part; ``None`` if there is none (a finite set).
@@ -59,7 +59,8 @@ def _finite_sentence(sizes: Sequence[int]) -> str:
     if len(sizes) == 1:
         return f"exactly {sizes[0]}"
     step = sizes[1] - sizes[0]
-    if step > 1 and len(sizes) > 3 and all(b - a == step for a, b in itertools.pairwise(sizes)) and sizes[0] % step == 0:
+    regular = len(sizes) > 3 and all(b - a == step for a, b in itertools.pairwise(sizes))
+    if regular and step > 1 and sizes[0] % step == 0:
         return f"multiples of {step} from {sizes[0]} to {sizes[-1]}"
     return _ranges(sizes)
 
@@ -329,7 +330,8 @@ def _normal_form(region: Region) -> AxisSizes:
         return AxisSizes(None, 1, (), ())
     if region.is_finite():
         low, high = region.bounds(0)
-        assert low is not None and high is not None
+        assert low is not None
+        assert high is not None
         return AxisSizes(None, 1, (), tuple(region.members(low, high)))
     modulus = region.modulus()
     if modulus > MAX_MODULUS:
@@ -340,11 +342,12 @@ def _normal_form(region: Region) -> AxisSizes:
         members = region.members(0, start + 2 * modulus - 1)
         present = set(members)
         tail = tuple(r for r in range(modulus) if start - start % modulus + modulus + r in present)
-        regular = rg.residues(modulus, tail, start)
-        if not regular.equals(region.intersect(rg.at_least(start))):
-            continue
+        # the least period first: isl compares few classes much faster than many
         smallest = _least_period(modulus, frozenset(tail))
         classes = tuple(sorted({r % smallest for r in tail}))
+        regular = rg.residues(smallest, classes, start)
+        if not regular.equals(region.intersect(rg.at_least(start))):
+            continue
         first = start
         while first > 0 and (first - 1 in present) == ((first - 1) % smallest in classes):
             first -= 1

@@ -18,6 +18,7 @@ from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import value_region
 from shapelint.tracing import joining
 from shapelint.tracing.record import Failure
+from shapelint.tracing.state import Written
 from shapelint.tracing.tensor import SymbolicTensor
 
 FEW_VALUES = 8
@@ -59,7 +60,7 @@ class Outcome:
     on_data: bool = False
     taken: tuple[int, ...] = ()
     containers: tuple[Any, ...] = ()
-    state: dict[tuple[int, str], Any] = field(default_factory=dict)
+    state: Written = field(default_factory=dict)
 
 
 class Frame:
@@ -82,7 +83,7 @@ class Frame:
         self.on_data = False
         self.taken: list[int] = []
         self.pending: list[tuple[int, ...]] = []
-        self.written: dict[tuple[int, str], tuple[Any, Any]] = {}
+        self.written: Written = {}
 
     def choose(self, options: int) -> int:
         """Which of several outcomes to take here; the others are left for later runs."""
@@ -100,7 +101,9 @@ class Frame:
 class ExploringPath(Path):
     """The path the tracer follows; conditions that the sizes do not decide fork the current frame."""
 
-    def __init__(self, domain: Domain, limits: Limits, on_failing: Callable[..., None], on_accident: Callable[..., None]) -> None:
+    def __init__(
+        self, domain: Domain, limits: Limits, on_failing: Callable[..., None], on_accident: Callable[..., None]
+    ) -> None:
         super().__init__(domain)
         self.frames: list[Frame] = []
         self.limits = limits

@@ -24,6 +24,9 @@ NAMES_BY_RANK: dict[int, tuple[str, ...]] = {
 }
 
 
+_NOT_A_SIZE = "{!r} is not a size: write a number, a name such as H, or an expression such as 2*H"
+
+
 class InputError(ValueError):
     """An input specification that cannot be understood, with the part that is wrong."""
 
@@ -95,7 +98,7 @@ def parse_size(text: str | int) -> Any:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise InputError(f"{text!r} is not a size: write a number, a name such as H, or an expression such as 2*H") from error
+        raise InputError(_NOT_A_SIZE.format(text)) from error
     return _evaluate(tree, text)
 
 
@@ -117,7 +120,7 @@ def _evaluate(node: ast.expr, text: str) -> Any:
         return _OPERATORS[type(node.op)](_evaluate(node.left, text), _evaluate(node.right, text))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_evaluate(node.operand, text)
-    raise InputError(f"{text!r} is not a size: write a number, a name such as H, or an expression such as 2*H")
+    raise InputError(_NOT_A_SIZE.format(text))
 
 
 def _is_shape(value: Any) -> bool:

@@ -12,15 +12,14 @@ import functools
 import math
 import sys
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from shapelint.sizes import Dim, Ratio, Undecided, select, smax, smin
-from shapelint.sizes import expr as ex
+from shapelint.sizes import Dim, Ratio, select, smax, smin
 from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
@@ -41,7 +40,7 @@ class OpaqueFloat(torch.SymFloat):
     def __init__(self, compute: Callable[[], float]) -> None:
         self.compute = compute
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return float
 
@@ -360,7 +359,7 @@ def _replacements_in(module: ModuleType) -> dict[str, Any]:
     known = _replacements.get(module.__name__)
     if known is not None and known[0] == len(namespace):
         return known[1]
-    names = {name: value for name, value in _BUILTINS.items() if namespace.get(name, getattr(builtins, name)) is getattr(builtins, name)}
+    names = {name: value for name, value in _BUILTINS.items() if _is_builtin(namespace, name)}
     for name, value in namespace.items():
         plain = _unwrapped(value)
         if plain is not None:
@@ -369,11 +368,15 @@ def _replacements_in(module: ModuleType) -> dict[str, Any]:
             names[name] = _lru_cache
         elif value is torch.utils.checkpoint.checkpoint:
             names[name] = _checkpoint
-        elif getattr(value, "__module__", None) == "math" and value is getattr(math, getattr(value, "__name__", ""), None):
-            if value.__name__ in _MATH:
-                names[name] = _MATH[value.__name__]
+        elif type(value) is BuiltinFunctionType and value.__module__ == "math" and value.__name__ in _MATH:
+            names[name] = _MATH[value.__name__]
     _replacements[module.__name__] = (len(namespace), names)
     return names
+
+
+def _is_builtin(namespace: dict[str, Any], name: str) -> bool:
+    original = getattr(builtins, name)
+    return namespace.get(name, original) is original
 
 
 _cells: dict[str, tuple[int, list[tuple[Any, Any]]]] = {}
@@ -387,22 +390,20 @@ def _cached_cells_in(module: ModuleType) -> list[tuple[Any, Any]]:
         return known[1]
     found: list[tuple[Any, Any]] = []
     for value in list(namespace.values()):
-        functions = vars(value).values() if isinstance(value, type) and value.__module__ == module.__name__ else (value,)
-        for member in functions:
+        own = isinstance(value, type) and value.__module__ == module.__name__
+        for member in vars(value).values() if own else (value,):
             function = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-            for cell in (function.__closure__ or ()) if isinstance(function, FunctionType) else ():
-                if _is_filled(cell) and isinstance(cell.cell_contents, functools._lru_cache_wrapper):
-                    found.append((cell, _uncached(cell.cell_contents)))
+            cells = (function.__closure__ or ()) if isinstance(function, FunctionType) else ()
+            found += [(cell, _uncached(cell.cell_contents)) for cell in cells if _is_cached(cell)]
     _cells[module.__name__] = (len(namespace), found)
     return found
 
 
-def _is_filled(cell: Any) -> bool:
+def _is_cached(cell: Any) -> bool:
     try:
-        _ = cell.cell_contents
+        return isinstance(cell.cell_contents, functools._lru_cache_wrapper)
     except ValueError:  # an empty cell, which is the only way to find out
         return False
-    return True
 
 
 def _is_foreign(name: str | None) -> bool:
@@ -497,5 +498,3 @@ class Patches:
                 namespace.pop(name, None)
         self._globals.clear()
 
-
-__all__ = ["OpaqueFloat", "Patches", "Undecided", "ex", "modules_of"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Doma
         leaves: list[Any] = []
         structure = _flatten(result, leaves)
         runs.append((env, leaves, structure))
-    name = getattr(func, "__qualname__", None) or getattr(func, "__name__", str(func))
+    name = str(getattr(func, "__qualname__", None) or getattr(func, "__name__", func))
     if not runs:
         raise Undecided(f"{name} has no shape rule and does not run on the meta device ({last})")
     if failures or any(str(structure) != str(runs[0][2]) for _, _, structure in runs):
@@ -144,7 +144,7 @@ def _fit(points: list[tuple[dict[str, int], int]], sizes: list[Size], name: str)
     raise Undecided(f"{name} has no shape rule and no simple formula fits its output size")
 
 
-def _candidates(points: list[tuple[dict[str, int], int]], sizes: list[Size]) -> Any:
+def _candidates(points: list[tuple[dict[str, int], int]], sizes: list[Size]) -> Iterator[Size]:
     yield from sizes
     (env, value) = points[0]
     for size in sizes:
@@ -159,5 +159,3 @@ def _candidates(points: list[tuple[dict[str, int], int]], sizes: list[Size]) -> 
         yield a * b
         yield a + b
 
-
-Fitter = Callable[..., Size]

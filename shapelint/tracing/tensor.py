@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Dispatch = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
-class SymbolicSize(Dim, torch.SymInt):  # type: ignore[misc]
+class SymbolicSize(Dim, torch.SymInt):
     """A ``Dim`` that torch's C argument parsers accept as an int."""
 
     __slots__ = ()
@@ -31,7 +31,7 @@ class SymbolicSize(Dim, torch.SymInt):  # type: ignore[misc]
     __hash__ = Dim.__hash__
 
 
-class SymbolicRatio(Ratio, torch.SymFloat):  # type: ignore[misc]
+class SymbolicRatio(Ratio, torch.SymFloat):
     """A ``Ratio`` that torch's C argument parsers accept as a float."""
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class SymbolicRatio(Ratio, torch.SymFloat):  # type: ignore[misc]
     __hash__ = Ratio.__hash__
 
 
-class SymbolicFloatProduct(FloatProduct, torch.SymFloat):  # type: ignore[misc]
+class SymbolicFloatProduct(FloatProduct, torch.SymFloat):
     """A ``FloatProduct`` that torch's C argument parsers accept as a float."""
 
     __slots__ = ()
@@ -106,7 +106,7 @@ class SymbolicTensor(torch.Tensor):
 
     ndimension = dim
 
-    def size(self, dim: int | None = None) -> Any:  # type: ignore[override]
+    def size(self, dim: int | None = None) -> Any:
         return SymbolicShape(self.sizes) if dim is None else self.sizes[dim]
 
     def numel(self) -> Any:
@@ -114,7 +114,7 @@ class SymbolicTensor(torch.Tensor):
 
     nelement = numel
 
-    def stride(self, dim: int | None = None) -> Any:  # type: ignore[override]
+    def stride(self, dim: int | None = None) -> Any:
         strides = tuple(product(self.sizes[i + 1 :]) for i in range(len(self.sizes)))
         return strides if dim is None else strides[dim]
 
@@ -185,7 +185,7 @@ class SymbolicShape(tuple[Any, ...]):
     __slots__ = ()
 
     # isinstance(shape, torch.Size) holds, as it does for every tensor's shape.
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return torch.Size
 

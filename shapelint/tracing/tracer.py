@@ -12,15 +12,12 @@ The way a value takes::
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import gc
 import itertools
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import CodeType
 from typing import Any
 
 import torch
@@ -31,18 +28,17 @@ from shapelint.ops.registry import Spec, Unsupported, function_rule, module_rule
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
-from shapelint.tracing import exploring
+from shapelint.tracing import exploring, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Limits, Outcome
 from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.patches import Patches, is_symbolic
 from shapelint.tracing.probe import probe
-from shapelint.tracing.record import Accident, Call, Failure, Place, Trace
+from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
 from shapelint.tracing.values import plain_numbers, scalar_result
 
 _original_call: Any = nn.Module.__call__
-_original_setattr: Any = nn.Module.__setattr__
-_MISSING = object()
+_DELIBERATE = (ValueError, AssertionError, RuntimeError, IndexError)
 _SYMBOLIC_NUMBERS = (Dim, Ratio, FloatProduct)
 
 
@@ -55,12 +51,6 @@ class _Mode(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.dispatch(func, args, kwargs or {})
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_internal(code: CodeType) -> bool:
-    file = code.co_filename.replace("\\", "/")
-    return "/torch/" in file or "/shapelint/" in file and "/shapelint/fixtures" not in file or file.startswith("<")
 
 
 class Tracer:
@@ -88,8 +78,8 @@ class Tracer:
         """Trace the model's call with these arguments."""
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
-        written: dict[tuple[int, str], tuple[Any, Any]] = {}
-        kept = _containers(self.model)
+        written: state.Written = {}
+        kept = exploring.snapshot(state.containers(self.model))
         collecting = gc.isenabled()
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
@@ -107,7 +97,7 @@ class Tracer:
                 self._accept(error)
             finally:
                 paths.activate(before)
-                _rollback(written)
+                state.roll_back(written)
                 exploring.restore(kept)
                 if collecting:
                     gc.enable()
@@ -154,14 +144,16 @@ class Tracer:
     def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a module's forward on every path through it and join them."""
         self.layers.append(self.names.get(id(module), self.layers[-1]))
-        written: dict[tuple[int, str], tuple[Any, Any]] = {}
+        written: state.Written = {}
         try:
             saved = exploring.snapshot((*args, *kwargs.values()))
             groups = self._explore_all(module, args, kwargs, written, saved)
             chosen = exploring.choose_group(self.path, groups)
             outcome = exploring.join(chosen, self._join_tensors)
             if outcome.several:
-                _install(outcome, saved)
+                state.install(outcome.state)
+                for (container, _), contents in zip(saved, outcome.containers, strict=True):
+                    exploring.refill(container, contents)
         finally:
             self.layers.pop()
             if self.path.frames:
@@ -176,7 +168,7 @@ class Tracer:
         module: nn.Module,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        written: dict[Any, Any],
+        written: state.Written,
         saved: tuple[tuple[Any, Any], ...],
     ) -> list[exploring.Group]:
         start = self.path.domain
@@ -192,19 +184,11 @@ class Tracer:
                 if outcomes:
                     exploring.restore(saved)
                 outcome = self._run_once(module, args, kwargs)
-                outcome.domain = self.path.domain
-                outcome.on_data, outcome.taken = frame.on_data, tuple(frame.taken)
                 pending.extend(frame.pending)
-                several = bool(pending or outcomes)
-                if several:
-                    outcome.several = True
-                    outcome.containers = tuple(container.copy() for container, _ in saved)
-                if frame.written:
-                    outcome.state = {key: _attribute(*key) for key in frame.written}
-                    for key, old in frame.written.items():
-                        written.setdefault(key, old)
-                    if several:
-                        _rollback(frame.written)
+                outcome.several = bool(pending or outcomes)
+                self._describe(outcome, frame, saved)
+                for attribute, old in frame.written.items():
+                    written.setdefault(attribute, old)
                 outcomes.append(outcome)
                 if len(outcomes) > self.limits.paths_per_module:
                     raise Undecided(f"{self._here()} has more than {self.limits.paths_per_module} paths")
@@ -213,14 +197,21 @@ class Tracer:
         if len(outcomes) > 1 and written:
             for outcome in outcomes:
                 # what a path left alone has the value from before, so that paths still join
-                outcome.state = {key: outcome.state.get(key, old) for key, (_, old) in written.items()}
-        if len(outcomes) == 1 and outcomes[0].error is None:
-            if frame.narrowed and self.path.frames:
-                self.path.frames[-1].narrowed = True
-            return [exploring.Group(None, [(outcomes[0], [])])]
+                outcome.state = {key: outcome.state.get(key, old) for key, old in written.items()}
         if frame.narrowed and self.path.frames:
             self.path.frames[-1].narrowed = True
+        if len(outcomes) == 1 and outcomes[0].error is None:
+            return [exploring.Group(None, [(outcomes[0], [])])]
         return self._living(outcomes, None if frame.narrowed else start)
+
+    def _describe(self, outcome: Outcome, frame: Frame, saved: tuple[tuple[Any, Any], ...]) -> None:
+        """How a path ended; what it changed is put back if there are other paths to run."""
+        outcome.domain = self.path.domain
+        outcome.on_data, outcome.taken = frame.on_data, tuple(frame.taken)
+        outcome.state = {attribute: state.read(attribute) for attribute in frame.written}
+        if outcome.several:
+            outcome.containers = tuple(container.copy() for container, _ in saved)
+            state.roll_back(frame.written)
 
     def _here(self) -> str:
         return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
@@ -245,12 +236,12 @@ class Tracer:
         """Write down which sizes an exception stands for, where it first passes a module's end."""
         if "shapelint_failures" in error.__dict__:
             return
-        place, raised = _origin_of(error)
+        place, raised = places.origin(error)
         is_size_error = isinstance(error, SizeError)
         failure = Failure(
             self.path.domain,
             None,
-            _first_line(error),
+            places.first_line(error),
             (),
             self.current if is_size_error else None,
             (self.current.layer if is_size_error and self.current else "") or self.layers[-1],
@@ -258,7 +249,7 @@ class Tracer:
             None if is_size_error else error,
         )
         error.__dict__["shapelint_failures"] = [failure]
-        if not is_size_error and not (raised and isinstance(error, (ValueError, AssertionError, RuntimeError, IndexError))):
+        if not is_size_error and not (raised and isinstance(error, _DELIBERATE)):
             # Not a deliberate raise: it may be this tool's own limit, so PyTorch is asked at one size later.
             error.__dict__["shapelint_suspect"] = True
 
@@ -273,7 +264,7 @@ class Tracer:
             error = outcomes[0].error
             assert error is not None
             error.__dict__["shapelint_failures"] = found
-            if len(outcomes) > 1 and any(o.error is not None and "shapelint_suspect" in o.error.__dict__ for o in outcomes):
+            if any("shapelint_suspect" in o.error.__dict__ for o in outcomes if o.error is not None):
                 error.__dict__["shapelint_suspect"] = True
             domain = outcomes[0].domain
             for outcome in outcomes[1:]:
@@ -300,12 +291,10 @@ class Tracer:
     def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
         """A model that sets attributes in forward gets them back as they were."""
         if self.path.frames:
-            key = (id(module), name)
             written = self.path.frames[-1].written
-            if key not in written:
-                written[key] = (module, _read(module, name))
-                _owners[id(module)] = module
-        _write(module, name, value)
+            if (module, name) not in written:
+                written[module, name] = state.read((module, name))
+        state.write((module, name), value)
 
     # --- functions -------------------------------------------------------------------------------
 
@@ -329,7 +318,7 @@ class Tracer:
     ) -> Any:
         if kind == "function":
             args = plain_numbers(args)
-        call = Call(next(self.indices), kind, target, layer, args, kwargs, _place(), self.path.domain)
+        call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.domain)
         before, self.current = self.current, call
         try:
             result = rule(*args, **kwargs)
@@ -378,7 +367,8 @@ class Tracer:
         return result
 
     def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
-        call = Call(next(self.indices), "function", func, self.layers[-1], args, kwargs, _place(), self.path.domain, probed=True)
+        place, layer = places.caller(), self.layers[-1]
+        call = Call(next(self.indices), "function", func, layer, args, kwargs, place, self.path.domain, probed=True)
         result = probe(func, args, kwargs, self.path.domain)
         if why not in self.probes:
             self.probes.append(why)
@@ -396,7 +386,7 @@ class Tracer:
                 arguments,
                 call,
                 call.layer if call else self.layers[-1],
-                call.place if call else _place(),
+                call.place if call else places.caller(),
             )
         )
 
@@ -454,38 +444,6 @@ def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
 
 
-def _place() -> Place | None:
-    """The nearest caller in the user's own code."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        if not _is_internal(frame.f_code):
-            return Place(frame.f_code, frame.f_lasti)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-def _origin_of(error: BaseException) -> tuple[Place | None, bool]:
-    """Where in the user's code an exception comes from, and whether a ``raise`` or ``assert`` there made it."""
-    place, raised = None, False
-    step = error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        if not _is_internal(code):
-            place = Place(code, step.tb_lasti)
-        # torch's own Python code raises on purpose too; this tool's exceptions are SizeErrors
-        raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
-        step = step.tb_next
-    return place, raised
-
-
-_RAISE = __import__("opcode").opmap["RAISE_VARARGS"]
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
-
-
 def _name_of(func: Any) -> str:
     if isinstance(func, nn.Module):
         return type(func).__name__
@@ -538,60 +496,3 @@ def _any_dtype(call: Call) -> torch.dtype:
                     return item.dtype
     dtype = call.keywords.get("dtype")
     return dtype if isinstance(dtype, torch.dtype) else torch.get_default_dtype()
-
-
-_owners: dict[int, nn.Module] = {}
-
-
-def _read(module: nn.Module, name: str) -> Any:
-    for table in ("_parameters", "_buffers", "_modules"):
-        inner = module.__dict__.get(table)
-        if inner is not None and name in inner:
-            return inner[name]
-    return module.__dict__.get(name, _MISSING)
-
-
-def _write(module: nn.Module, name: str, value: Any) -> None:
-    buffers = module.__dict__.get("_buffers")
-    if buffers is not None and name in buffers and isinstance(value, torch.Tensor):
-        buffers[name] = value
-    elif isinstance(value, SymbolicTensor):
-        module.__dict__[name] = value
-    else:
-        _original_setattr(module, name, value)
-
-
-def _attribute(owner: int, name: str) -> Any:
-    return _read(_owners[owner], name)
-
-
-def _containers(model: nn.Module) -> tuple[tuple[Any, Any], ...]:
-    """Lists and dicts that the user's modules keep as attributes, with copies: a forward may cache features there."""
-    found: list[Any] = []
-    for module in model.modules():
-        if not type(module).__module__.startswith("torch."):
-            found += [v for name, v in module.__dict__.items() if type(v) in (list, dict) and name not in _OWN_TABLES]
-    return exploring.snapshot(tuple(found))
-
-
-_OWN_TABLES = frozenset(nn.Module().__dict__)
-
-
-def _rollback(written: dict[tuple[int, str], tuple[Any, Any]]) -> None:
-    for (_, name), (module, old) in written.items():
-        if old is _MISSING:
-            module.__dict__.pop(name, None)
-        else:
-            _write(module, name, old)
-
-
-def _install(outcome: Outcome, saved: tuple[tuple[Any, Any], ...]) -> None:
-    """What the paths through a module left behind in its caller's lists and in modules' attributes."""
-    for (owner, name), value in outcome.state.items():
-        if value is not _MISSING:
-            _write(_owners[owner], name, value)
-    for (container, _), contents in zip(saved, outcome.containers, strict=True):
-        exploring.refill(container, contents)
-
-
-__all__ = ["Limits", "Tracer", "dataclasses", "trace"]

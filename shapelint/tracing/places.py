@@ -1,0 +1,56 @@
+"""Where in the user's own code something happens."""
+
+from __future__ import annotations
+
+import functools
+import opcode
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+
+import torch
+
+import shapelint
+from shapelint.tracing.record import Place
+
+_INTERNAL = tuple(str(Path(package.__file__).parent) for package in (torch, shapelint) if package.__file__)
+_RAISE = opcode.opmap["RAISE_VARARGS"]
+
+
+@functools.lru_cache(maxsize=4096)
+def is_internal(code: CodeType) -> bool:
+    """Whether code belongs to torch or to this tool, or was generated."""
+    file = code.co_filename
+    return file.startswith(("<", *_INTERNAL))
+
+
+def caller() -> Place | None:
+    """The nearest caller in the user's own code."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if not is_internal(frame.f_code):
+            return Place(frame.f_code, frame.f_lasti)
+        frame = frame.f_back
+    return None
+
+
+def origin(error: BaseException) -> tuple[Place | None, bool]:
+    """Where in the user's code an exception comes from, and whether a ``raise`` or ``assert`` made it.
+
+    A ``raise`` in torch's own Python code counts: it is there on purpose too.
+    """
+    place, raised = None, False
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if not is_internal(code):
+            place = Place(code, step.tb_lasti)
+        raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
+        step = step.tb_next
+    return place, raised
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's message, its first line only."""
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,73 @@
+"""What a model keeps between calls: attributes set in forward, lists and dicts it caches in.
+
+The tracer runs a forward several times and must leave the model as it found it, so changes are written down
+and put back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.tracing.tensor import SymbolicTensor
+
+Attribute = tuple[nn.Module, str]
+Written = dict[Attribute, Any]
+"""Attributes that were set, with the values from before."""
+
+MISSING = object()
+"""The value of an attribute that was not there."""
+
+_original_setattr: Any = nn.Module.__setattr__
+_OWN_TABLES = frozenset(nn.Module().__dict__)
+
+
+def read(attribute: Attribute) -> Any:
+    """An attribute's value as the module holds it."""
+    module, name = attribute
+    for table in ("_parameters", "_buffers", "_modules"):
+        inner = module.__dict__.get(table)
+        if inner is not None and name in inner:
+            return inner[name]
+    return module.__dict__.get(name, MISSING)
+
+
+def write(attribute: Attribute, value: Any) -> None:
+    """Set an attribute as ``module.name = value`` does, symbolic tensors as plain values."""
+    module, name = attribute
+    buffers = module.__dict__.get("_buffers")
+    if buffers is not None and name in buffers and isinstance(value, torch.Tensor):
+        buffers[name] = value
+    elif isinstance(value, SymbolicTensor):
+        module.__dict__[name] = value
+    else:
+        _original_setattr(module, name, value)
+
+
+def roll_back(written: Written) -> None:
+    """Give attributes the values they had."""
+    for (module, name), old in written.items():
+        if old is MISSING:
+            module.__dict__.pop(name, None)
+        else:
+            write((module, name), old)
+
+
+def install(values: Written) -> None:
+    """Give attributes the values that paths left them with."""
+    for attribute, value in values.items():
+        if value is not MISSING:
+            write(attribute, value)
+
+
+def containers(model: nn.Module) -> tuple[Any, ...]:
+    """Lists and dicts that the user's modules keep as attributes."""
+    return tuple(
+        value
+        for module in model.modules()
+        if not type(module).__module__.startswith("torch.")
+        for name, value in module.__dict__.items()
+        if type(value) in (list, dict) and name not in _OWN_TABLES
+    )
