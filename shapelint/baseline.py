@@ -69,17 +69,23 @@ def compare(file: Path, findings: Iterable[Diagnostic], linted: Iterable[Path] =
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file so that no one ever sees half of it.
+    """Write a file so that no one ever sees half of it; what is no file (``/dev/stdout``) is written as it goes.
 
     Raises:
         LoadError: it cannot be written.
     """
-    beside = file.with_name(f".{file.name}.partial")
+    real = file.resolve()
+    beside = real.with_name(f".{real.name}.partial")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")
+            return
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(real)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise LoadError(BAD_INPUT, f"cannot write {file}: {error.strerror or error}") from error
 
 

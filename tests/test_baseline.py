@@ -1,6 +1,7 @@
 """Baselines: what is in them is not reported again, whatever happens to its line and words."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +116,17 @@ class TestWritingWhole:
     def test_nothing_is_left_beside_it(self) -> None:
         write_whole(FILE, "new")
         assert [path.name for path in Path().iterdir()] == [FILE.name]
+
+    def test_through_a_link_its_target_is_written(self) -> None:
+        Path("target.txt").write_text("old")
+        Path("link.txt").symlink_to("target.txt")
+        write_whole(Path("link.txt"), "new")
+        assert Path("link.txt").is_symlink()
+        assert Path("target.txt").read_text() == "new"
+
+    def test_what_is_no_file_stays_what_it_is(self) -> None:
+        write_whole(Path(os.devnull), "new")
+        assert Path(os.devnull).is_char_device()
 
     def test_what_cannot_be_written_is_told(self) -> None:
         with pytest.raises(LoadError, match=r"cannot write none/report\.txt: No such file or directory"):
