@@ -244,6 +244,7 @@ def check(
 
     if statistics and output_format not in FORMATS:
         raise click.UsageError(f"--statistics counts in {', '.join(FORMATS)}, not in {output_format}")
+
     def once() -> int:
         cache = None if no_cache else Cache(cache_folder(), time.time())
         checker = partial(Checker, jobs, timeout, memory, frozenset(map(Permission, allow)), cache)
