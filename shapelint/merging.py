@@ -32,7 +32,10 @@ def read_report(file: Path) -> list[Diagnostic]:
     """
     text = read_text(file)
     try:
-        return [_finding(entry) for entry in json.loads(text)]
+        entries = json.loads(text)
+        if not isinstance(entries, list):
+            raise TypeError("it is no array")
+        return [_finding(entry) for entry in entries]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # json's own error is a ValueError; the others come of data that is shaped otherwise
         message = f"{file} is no report of `shapelint check --output-format json`: {error}"

@@ -6,7 +6,10 @@ from collections import Counter
 
 import pytest
 
-ON_REQUEST = {"zoo": "real published networks at every measured size (needs the `zoo` packages and SHAPELINT_ZOO)"}
+ON_REQUEST = {
+    "slow": "takes several seconds",
+    "zoo": "real published networks at every measured size (needs the `zoo` packages and SHAPELINT_ZOO)",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,8 +1,9 @@
 """The sizes that run, as ``torch.export`` wants them told: ``analysis.as_export_dims()``.
 
 A graph that is exported has one path, and takes no tensor to have a size of 1 that could be another. So the sizes
-are narrowed to those at which no size in the network is 1; and where the network branches on its sizes, to the
-multiples of its stride, at which there is one path.
+are narrowed to those at which no size in the network is 1; and where sizes that were rounded meet again (in a
+decoder, at a branch), to the multiples of its stride, at which nothing is rounded. A recurrent layer is exported step
+by step: what it counts stays static.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
 from torch.export import Dim as ExportDim
 
 from shapelint.sizes import Dim, SizeSet, TooComplex, all_of
@@ -73,7 +75,8 @@ def _classes(analysis: Analysis) -> dict[str, _Class]:
     for name, value in analysis._pinned.items():
         sizes = sizes.restrict(dim(name) == value)
     sizes = _without_ones(analysis, sizes)
-    symbols = [name for name in analysis.inputs.symbols if name not in analysis._pinned]
+    static = _counted(analysis) | set(analysis._pinned)
+    symbols = [name for name in analysis.inputs.symbols if name not in static]
     if not _has_branches(analysis):
         found = _product(sizes, symbols)
         if found is not None:
@@ -85,9 +88,24 @@ def _classes(analysis: Analysis) -> dict[str, _Class]:
 
 
 def _has_branches(analysis: Analysis) -> bool:
-    return len(analysis.trace.outcomes if analysis.trace else ()) > 1 or any(
-        call.kind == "join" for call in analysis.network.calls
-    )
+    """Whether sizes meet that went different ways, in the network's code or in PyTorch's."""
+    assert analysis.trace is not None
+    network = analysis.network
+    return len(analysis.trace.outcomes) > 1 or network.upsamples or any(call.kind == "join" for call in network.calls)
+
+
+def _counted(analysis: Analysis) -> set[str]:
+    """The sizes that recurrent layers count."""
+    return {
+        name
+        for call in analysis.network.calls
+        if call.kind == "module" and isinstance(call.target, nn.RNNBase)
+        for operand in analysis.network.operands[call.index]
+        for size in operand.sizes
+        if isinstance(size, Dim)
+        for name in size.symbols
+        if name in analysis.network.symbols
+    }
 
 
 def _without_ones(analysis: Analysis, sizes: Domain) -> Domain:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from shapelint.sizes.domain import Domain
 
 
+_LONGEST_SET = 100
+
+
 class BrokenContract(Rule):
     """
     ## What it does
@@ -110,7 +113,7 @@ class BrokenContract(Rule):
             model=context.model,
             layer=reason.layer if reason else None,
             axis=", ".join(context.symbols),
-            sizes=found.sizes.sentence(),
+            sizes=_sentence(found, context.symbols),
             why=reason.message if reason else "",
             certainty=context.certainty,
         )
@@ -128,7 +131,7 @@ class BrokenContract(Rule):
             location=context.class_site(),
             model=context.model,
             axis=", ".join(context.symbols) if _is_about_sizes(context, contract, got, found) else None,
-            sizes=found.sizes.sentence(),
+            sizes=_sentence(found, context.symbols),
             example=f"For {_at(found, context.symbols)} it returns {shapes_text(got)}",
             certainty=context.certainty,
         )
@@ -156,6 +159,12 @@ def _is_about_sizes(context: Context, contract: Contract, got: Any, found: Count
         for have, want in zip(made, promised, strict=True)
     ]
     return any(isinstance(want, Dim) and have != evaluate(want, found.least) for have, want in pairs)
+
+
+def _sentence(found: Counterexample, symbols: Sequence[str]) -> str:
+    """The sizes in words; of sets that take a formula to describe, only whose sizes they are."""
+    text = found.sizes.sentence()
+    return text if len(text) <= _LONGEST_SET or not symbols else f"some {wording.listed(symbols)}"
 
 
 def _at(found: Counterexample, symbols: Sequence[str]) -> str:
