@@ -19,6 +19,7 @@ from shapelint.network.graph import tensors_in
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import function_name, kind_of, spatial_axes, window_of
 from shapelint.sizes import Condition, Dim, SizeSet, TooComplex, product
+from shapelint.sizes.condition import Member
 from shapelint.sizes.dim import evaluate
 from shapelint.sizes.domain import Domain
 from shapelint.tracing.record import Accident, Call, Failure, Place
@@ -327,6 +328,8 @@ class Context:
                 sizes = failure.sizes().intersect(self.expected.domain)
             except TooComplex:
                 continue  # a refusal that no set expresses has ended the trace with "enumerated" already
+            if failure.condition is not None and not set(failure.condition.support()) <= set(self.symbols):
+                sizes = self._whatever_the_batch(sizes)
             if not sizes.is_empty():
                 key = (failure.layer, _place_key(failure.place), failure.reason if failure.call else str(failure.error))
                 groups.setdefault(key, []).append((failure, sizes))
@@ -342,6 +345,15 @@ class Context:
             kind = _kind_of(first, bool(symbols))
             failures = tuple(f for f, _ in members)
             yield Fault(kind, sizes, example, failures, first.call, symbols, culprits if kind == "merge" else ())
+
+    def _whatever_the_batch(self, sizes: Domain) -> Domain:
+        """Those of the sizes that run with no batch size: one image of 1 x 1 is too little for a norm, two are not."""
+        if not self.symbols or sizes.is_empty():
+            return sizes
+        refused = self.spatial(sizes) - self.spatial(self.analysis._domain)
+        for placed in refused.domain.distinct():
+            sizes = sizes.restrict(Member(placed))
+        return sizes
 
     def _example_of(self, failure: Failure, sizes: Domain) -> dict[str, int]:
         """Sizes that this failure refuses: equal on all axes where that is one of them."""

@@ -107,7 +107,7 @@ def test_the_authors_own_check() -> None:
                 raise ValueError("one more than a multiple of 8")
             return super().forward(x)
 
-    assert str(expected(Checked(3)).sizes) == "H and W: 1 more than a multiple of 8, at least 1"
+    assert str(expected(Checked(3)).sizes).startswith("H and W: 1 more than a multiple of 8")
 
 
 def test_a_check_at_the_end_narrows_nothing() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 import shapelint
@@ -58,3 +59,18 @@ def test_published(name: str) -> None:
 @pytest.mark.parametrize("fixture", [f for f in catalogue.FIXTURES if f.file in RIGHT], ids=str)
 def test_fixtures(fixture: catalogue.Fixture) -> None:
     assert complaints(fixture.build(), fixture.input) == []
+
+
+def test_what_only_a_batch_of_one_refuses_is_no_finding() -> None:
+    """GroupNorm over 1 x 1 refuses one image and takes two."""
+
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.GroupNorm(1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.norm(x)
+            return out
+
+    assert complaints(Normed(), ("N", 1, "H", "W")) == []
