@@ -15,9 +15,9 @@ from shapelint.diagnostics import Fix, Location
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import argument_names, kind_of
 from shapelint.ops import registry
+from shapelint.tracing.places import caller
 from shapelint.tracing.record import Call, Place
 from shapelint.tracing.tensor import SymbolicTensor
-from shapelint.tracing.tracer import _place
 
 Targets = Mapping[tuple[str, Fraction], Any]
 """The size to return, by the input size an axis comes from and the scale it arrives at."""
@@ -172,7 +172,7 @@ def _function_changed(change: Change) -> Iterator[None]:
     here = change.call.place
 
     def changed(*args: Any, **kwargs: Any) -> Any:
-        if not _same(_place(), here):
+        if not _same(caller(), here):
             return rule(*args, **kwargs)
         return _with_change(change, rule, args, kwargs)
 
