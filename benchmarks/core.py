@@ -176,9 +176,10 @@ def time_model(model: Model, rounds: int, exports: int) -> Timing:
 
 
 def _analysis(network: Any) -> Callable[[], object]:
-    import shapelint
+    # Looked up here, because shapelint imports its analysis (and torch) only when it is asked for.
+    from shapelint import analyze
 
-    return lambda: shapelint.analyze(network, INPUT).valid_sizes
+    return lambda: analyze(network, INPUT).valid_sizes
 
 
 def _export(network: Any, x: Any) -> Callable[[], object]:
@@ -216,11 +217,11 @@ def _linear_section(rounds: int) -> list[str]:
 def _analysis_of_chain(length: int) -> Callable[[], object]:
     import torch
 
-    import shapelint
+    from shapelint import analyze
 
     with torch.device("meta"):
         network = chain(length).eval()
-    return lambda: shapelint.analyze(network, ("N", 8, "H", "W")).valid_sizes
+    return lambda: analyze(network, ("N", 8, "H", "W")).valid_sizes
 
 
 def chain(length: int) -> Any:
