@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch.nn.functional as functional
 from torch import nn
 
 from shapelint.diagnostics import Fix, Location
+from shapelint.fixes.names import Names
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import argument_names, kind_of
 from shapelint.ops import registry
@@ -33,6 +34,7 @@ class Change:
         value: an int, a tuple by axis; for sizes, ``None``.
         targets: for "output_size" and "size": what to return.
         operand: for "resize": which tensor is resized, and to which one's size.
+        names: for "output_size" and "size": filled while the change is tried, with what has this size in ``forward``.
     """
 
     call: Call
@@ -40,6 +42,7 @@ class Change:
     value: Any = None
     targets: Targets | None = None
     operand: tuple[int, int] = (0, 0)
+    names: Names = field(default_factory=Names)
 
     @property
     def layer(self) -> str:
@@ -122,14 +125,18 @@ def _affected(module: nn.Module, attribute: str) -> list[str]:
 class _ToldItsSize(nn.Module):
     """Stands in a layer's place and tells it which size to return."""
 
-    def __init__(self, inner: nn.Module, targets: Targets, kind: str) -> None:
+    def __init__(self, inner: nn.Module, change: Change) -> None:
         super().__init__()
+        assert change.targets is not None
         self.inner = inner
-        self.targets = targets
-        self.kind = kind
+        self.targets = change.targets
+        self.kind = kind_of(change.call)
+        self.names = change.names
+        self.code = change.call.place.code if change.call.place is not None else None
 
     def forward(self, x: Any, *rest: Any, **options: Any) -> Any:
         size = wanted_size(x, self.targets, _axes_of(self.inner, x))
+        self.names.note(self.code, size, len(size))
         if self.kind == "resize":
             mode, corners = getattr(self.inner, "mode", "nearest"), getattr(self.inner, "align_corners", None)
             return functional.interpolate(x, size=size, mode=mode, align_corners=corners)
@@ -143,7 +150,7 @@ def _told_its_size(model: nn.Module, change: Change) -> Iterator[None]:
     owners = [
         (owner, name) for owner in model.modules() for name, child in owner._modules.items() if child is layer
     ]
-    wrapper = _ToldItsSize(layer, change.targets, kind_of(change.call))
+    wrapper = _ToldItsSize(layer, change)
     try:
         for owner, name in owners:
             owner._modules[name] = wrapper
@@ -198,7 +205,9 @@ def _with_change(
         given[change.attribute] = change.value
     else:
         x = given["input"]
-        given[change.attribute] = wanted_size(x, change.targets, len(x.shape) - 2)
+        size = wanted_size(x, change.targets, len(x.shape) - 2)
+        change.names.note(change.call.place.code if change.call.place is not None else None, size, len(size))
+        given[change.attribute] = size
         given.pop("scale_factor", None)
         given.pop("recompute_scale_factor", None)
     return rule(**given)

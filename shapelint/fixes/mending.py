@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shapelint.diagnostics import Applicability, Fix
 from shapelint.fixes.changes import Amendment, Change, ProposedFix, applied
+from shapelint.fixes.planning import Skip, plan
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import Step, Window, parameters_of, spatial_axes, window_of
 from shapelint.rules import wording
@@ -186,7 +187,7 @@ class Mender:
         description = f"resize {names[moved]} to the size of {names[1 - moved]} before `{label(call)}`: "
         description += f"F.interpolate(y, size=x.shape[{2 - len(tensors[0].sizes)}:])"
         description += self._effect(verified[1])
-        return (ProposedFix(description, Applicability.UNSAFE, True, (), self._amendments([change])),)
+        return (self._fix(description, Applicability.UNSAFE, [change]),)
 
     def _depth(self, tensor: Any, symbols: Iterable[str]) -> Any:
         producer = self.context.network.producer(tensor)
@@ -215,7 +216,7 @@ class Mender:
         if after.trace is None or not after.trace.outcomes:
             return ()
         text = f"output_padding={_value_text(value)}: then {wording.phrase(after.valid_sizes)} run"
-        return (ProposedFix(text, Applicability.SAFE, True, (), self._amendments([change])),)
+        return (self._fix(text, Applicability.SAFE, [change]),)
 
     # --- verifying -----------------------------------------------------------------------------------
 
@@ -284,7 +285,28 @@ class Mender:
             said = f"the same for {_layers(others)}" if same else _parameter_text(others, always=True)
             together = f", together with {said}"
         description = f"{text}{together}{self._effect(outcome)}"
-        return ProposedFix(description, applicability, True, (), self._amendments(everything))
+        return self._fix(description, applicability, everything)
+
+    def _fix(self, description: str, applicability: Applicability, changes: Sequence[Change]) -> ProposedFix:
+        """With the edits of the source; by hand, and why, where they cannot be made."""
+        planned = plan(self.context.analysis.model, changes, self._skips(changes))
+        if not planned.edits:
+            if applicability is not Applicability.MANUAL:
+                description += f" (not written by --fix: {planned.why_not})"
+            applicability = Applicability.MANUAL
+        return ProposedFix(description, applicability, True, planned.edits, self._amendments(changes))
+
+    def _skips(self, changes: Sequence[Change]) -> list[Skip]:
+        """The encoder steps whose inputs have the sizes that decoder steps are told."""
+        calls = [change.call for change in changes if change.targets is not None]
+        return [
+            Skip(
+                pair.up[-1].call, down.place, down.layer,
+                down.kind == "module" and not self._in_sequential(down.layer),
+            )
+            for pair in self.context.network.pairs
+            if pair.up[-1].call in calls and len(pair.down) == 1 and (down := pair.down[0].call)
+        ]
 
     def _amendments(self, changes: Iterable[Change]) -> tuple[Amendment, ...]:
         return tuple(

@@ -27,6 +27,7 @@ from shapelint.loading.arguments import CannotGuess, plans, required_parameters
 from shapelint.loading.discover import Kind, Target
 from shapelint.loading.errors import BAD_INPUT, CANNOT_CONSTRUCT, LoadError, refusal
 from shapelint.loading.importing import attribute, elsewhere, reason_of, user_location
+from shapelint.network.origins import recording_origins
 from shapelint.results import Assumption
 from shapelint.words import listed
 
@@ -245,6 +246,7 @@ def _cheaply(device: str) -> Iterator[None]:
         if device == "cpu":
             stack.enter_context(_without_initialisation())
         stack.enter_context(torch.device(device))
+        stack.enter_context(recording_origins())
         yield
 
 

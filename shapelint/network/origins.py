@@ -25,6 +25,10 @@ from shapelint.diagnostics import Location
 from shapelint.tracing.record import Place
 
 _origins: weakref.WeakKeyDictionary[nn.Module, Place] = weakref.WeakKeyDictionary()
+_chains: weakref.WeakKeyDictionary[nn.Module, tuple[Place, ...]] = weakref.WeakKeyDictionary()
+
+_LONGEST_CHAIN = 8
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 @contextmanager
@@ -37,6 +41,7 @@ def recording_origins() -> Iterator[None]:
         place = _constructor_call(module, sys._getframe(1))
         if place is not None:
             _origins.setdefault(module, place)
+            _chains.setdefault(module, _calls_towards(sys._getframe(1)))
 
     nn.Module.__init__ = remembering  # type: ignore[method-assign, assignment]
     try:
@@ -50,12 +55,41 @@ def remembered_origin(module: nn.Module) -> Place | None:
     return _origins.get(module)
 
 
+def construction_chain(module: nn.Module) -> tuple[Place, ...]:
+    """The calls in the user's code that led to a module, as seen while it was built, the innermost first.
+
+    The first one calls the layer's class (or, in a subclass of it, ``super().__init__``), the second one the function
+    in which that stands, and so on: what a parameter's value was passed through.
+    """
+    return _chains.get(module, ())
+
+
+def in_building_order(model: nn.Module) -> list[nn.Module]:
+    """The modules of a model whose construction was watched, the first one first."""
+    own = {id(module) for module in model.modules()}
+    return [module for module in _chains if id(module) in own]
+
+
+def _calls_towards(frame: FrameType | None) -> tuple[Place, ...]:
+    found: list[Place] = []
+    inside = False
+    while frame is not None and len(found) < _LONGEST_CHAIN and not _is_ours(frame):
+        if not _is_library(frame):
+            # A comprehension's frame is called by that of the function in which it stands: one place in the source.
+            if not inside:
+                found.append(Place(frame.f_code, frame.f_lasti))
+            inside = frame.f_code.co_name in _COMPREHENSIONS
+        frame = frame.f_back
+    return tuple(found)
+
+
 def copy_origins(source: nn.Module, target: nn.Module) -> None:
     """Let a copy of a model know the origins of the model it was copied from."""
     for one, other in zip(source.modules(), target.modules(), strict=False):
         place = _origins.get(one)
         if place is not None:
             _origins[other] = place
+            _chains[other] = _chains.get(one, ())
 
 
 def _constructor_call(module: nn.Module, frame: FrameType | None) -> Place | None:
@@ -63,6 +97,8 @@ def _constructor_call(module: nn.Module, frame: FrameType | None) -> Place | Non
     while frame is not None and _constructs(frame, module):
         frame = frame.f_back
     while frame is not None and _is_library(frame):
+        if _is_ours(frame):
+            return None  # the model itself: no code of the user's calls for it
         frame = frame.f_back
     return None if frame is None else Place(frame.f_code, frame.f_lasti)
 
@@ -71,6 +107,11 @@ def _constructs(frame: FrameType, module: nn.Module) -> bool:
     code = frame.f_code
     first = code.co_varnames[0] if code.co_argcount else None
     return first is not None and frame.f_locals.get(first) is module
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """The code that builds the user's models: whoever called that is no part of the user's code."""
+    return str(frame.f_globals.get("__name__", "")) == "shapelint.loading.building"
 
 
 def _is_library(frame: FrameType) -> bool:

@@ -1,0 +1,381 @@
+"""Where a layer's parameter gets its value in the source: at the call that builds it, or further out.
+
+The value takes this way, and each place on it is one where it may be changed::
+
+    nn.ConvTranspose2d(i, o, 3, 2, 1, op)      the call itself, if it is written there or not at all
+      op          a name set once, a loop's variable, an entry of a dict
+      def __init__(self, i, o, op=0)           the parameter's default
+        Up(16, 8, op=1)                        the argument of whoever called that
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from shapelint.diagnostics import Edit, Location
+from shapelint.fixes.editing import Source
+from shapelint.loading.errors import LoadError
+from shapelint.loading.paths import is_installed
+from shapelint.loading.sources import read_text
+from shapelint.tracing.record import Place
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One place in the source that gives a parameter its value.
+
+    Attributes:
+        node: the expression that is the value, or the call that lacks the argument.
+        keyword: the argument's name, where it is to be added, or where it is written with it.
+        missing: whether it is to be added.
+    """
+
+    source: Source
+    node: ast.expr
+    keyword: str | None = None
+    missing: bool = False
+
+    @property
+    def key(self) -> object:
+        """Equal for the same place."""
+        return str(self.source.path), self.node.lineno, self.node.col_offset, self.node.end_col_offset, self.keyword
+
+    @property
+    def line(self) -> int:
+        return self.node.lineno
+
+    def edit(self, value: int | tuple[int, ...], default: int | None) -> Edit:
+        """The source with this value there; an argument that says the default goes."""
+        if self.missing:
+            assert isinstance(self.node, ast.Call)
+            return self.source.adding_argument(self.node, f"{self.keyword}={value!r}")
+        parent = self.source.parents.get(self.node)
+        call = self.source.parents.get(parent) if isinstance(parent, ast.keyword) else None
+        if value == default and self.keyword is not None and isinstance(call, ast.Call):
+            assert isinstance(parent, ast.keyword)
+            return self.source.removing_argument(call, parent)
+        return self.source.replacing(self.node, repr(_alike(value, self.node)))
+
+
+def _alike(value: int | tuple[int, ...], node: ast.expr) -> int | tuple[int, ...]:
+    """As a tuple where a tuple was written."""
+    if isinstance(value, int) and isinstance(node, (ast.Tuple, ast.List)):
+        return (value,) * max(len(node.elts), 1)
+    return value
+
+
+@lru_cache(maxsize=64)
+def _source(path: str, stamp: int) -> Source | None:
+    try:
+        text = read_text(Path(path))
+        return Source(Path(path), text, ast.parse(text))
+    except (LoadError, SyntaxError, ValueError):
+        return None
+
+
+def source_of(path: str) -> Source | None:
+    """A user's file; None for one that is not the user's to change."""
+    file = Path(path)
+    if not path.endswith(".py") or is_installed(file):
+        return None
+    try:
+        stamp = file.stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    return _source(path, stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call, and the positional parameters of the function in which it stands."""
+
+    place: Location
+    parameters: tuple[str, ...] = ()
+
+
+def steps(chain: Sequence[Place]) -> list[Step]:
+    """The calls that built a layer, in the source."""
+    return [Step(p.location(), p.code.co_varnames[: p.code.co_argcount]) for p in chain]
+
+
+class Flow:
+    """Follows one layer's parameters along the calls that built it."""
+
+    def __init__(self, chain: Sequence[Step], names: Sequence[str], turn: int = 0) -> None:
+        self.chain = chain
+        self.names = names
+        """The positional parameters of what the innermost call calls."""
+        self.turn = turn
+        """Which of the layers built by these same calls it is."""
+
+    def spots(self, parameter: str) -> list[Spot]:
+        """The places to change, the origin of the value first and the call itself last."""
+        return list(_unique(self._at(0, self.names, parameter)))
+
+    def _call(self, level: int) -> tuple[Source, ast.Call] | None:
+        if level >= len(self.chain):
+            return None
+        place = self.chain[level].place
+        source = source_of(place.path)
+        call = source.call_at(place) if source is not None else None
+        return (source, call) if source is not None and call is not None else None
+
+    def _at(self, level: int, names: Sequence[str], parameter: str) -> Iterator[Spot]:
+        """The places for an argument of the call at a level."""
+        found = self._call(level)
+        if found is None:
+            return
+        source, call = found
+        given, certain = _argument(source, call, names, parameter)
+        if given is not None:
+            keyword = parameter if isinstance(source.parents.get(given), ast.keyword) else None
+            if not _is_literal(given):
+                yield from self._origins(source, given, level)
+            yield Spot(source, given, keyword)
+            return
+        for spread in [k.value for k in call.keywords if k.arg is None]:
+            entry = _entry(source, spread, parameter, call)
+            if entry is not None:
+                yield Spot(source, entry)
+                return
+            if isinstance(spread, ast.Name) and self._is_rest(source, call, spread.id):
+                yield from self._at(level + 1, self._parameters(level), parameter)
+        bound = _partial_of(source, call)
+        if bound is not None:
+            preset = next((k.value for k in bound.keywords if k.arg == parameter), None)
+            if preset is not None and _is_literal(preset):
+                yield Spot(source, preset, None)
+        if certain:
+            yield Spot(source, call, parameter, missing=True)
+
+    def _origins(self, source: Source, expression: ast.expr, level: int) -> Iterator[Spot]:
+        """Where an expression within the function at a level has its value from."""
+        value = _looked_up(source, expression, self.turn)
+        if value is not None and _is_literal(value):
+            yield Spot(source, value)
+            return
+        if value is not None and value is not expression:
+            yield from self._origins(source, value, level)
+            return
+        function = _function_around(source, expression)
+        if not isinstance(expression, ast.Name) or function is None:
+            return
+        default = _default(function, expression.id)
+        if expression.id not in _parameter_names(function) or _assigned_in(function, expression.id):
+            return
+        outer = list(self._at(level + 1, self._parameters(level), expression.id))
+        passed = [spot for spot in outer if not spot.missing]
+        yield from passed
+        if not passed and default is not None and _is_literal(default):
+            yield Spot(source, default)
+        yield from (spot for spot in outer if spot.missing)
+
+    def _is_rest(self, source: Source, call: ast.Call, name: str) -> bool:
+        function = _function_around(source, call)
+        return function is not None and function.args.kwarg is not None and function.args.kwarg.arg == name
+
+    def _parameters(self, level: int) -> Sequence[str]:
+        """The positional parameters of the function whose code is at a level, as its caller counts them."""
+        names = self.chain[level].parameters
+        return names[1:] if names[:1] in (("self",), ("cls",)) else names
+
+
+def _unique(spots: Iterator[Spot]) -> Iterator[Spot]:
+    seen = set()
+    for spot in spots:
+        if spot.key not in seen:
+            seen.add(spot.key)
+            yield spot
+
+
+def torch_parameters(layer: nn.Module) -> list[str]:
+    """The positional parameters of the torch class that a layer is, or is derived from."""
+    own = next(base for base in type(layer).__mro__ if base.__module__.startswith("torch."))
+    return list(inspect.signature(own).parameters)
+
+
+def _argument(
+    source: Source, call: ast.Call, names: Sequence[str], parameter: str
+) -> tuple[ast.expr | None, bool]:
+    """A call's argument for a parameter, and whether it may be added where there is none."""
+    for keyword in call.keywords:
+        if keyword.arg == parameter:
+            return keyword.value, True
+    positional = list(call.args)
+    bound = _partial_of(source, call)
+    if bound is not None:
+        positional = [*bound.args[1:], *positional]
+    starred = any(isinstance(argument, ast.Starred) for argument in positional)
+    position = names.index(parameter) if parameter in names else len(positional)
+    if position < len(positional) and not starred:
+        return positional[position], True
+    return None, not starred
+
+
+def _partial_of(source: Source, call: ast.Call) -> ast.Call | None:
+    """The ``functools.partial(...)`` that a called name stands for."""
+    if not isinstance(call.func, ast.Name):
+        return None
+    value = _looked_up(source, call.func, 0)
+    if isinstance(value, ast.Call):
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        return value if name == "partial" and value.args else None
+    return None
+
+
+def _entry(source: Source, spread: ast.expr, parameter: str, call: ast.Call) -> ast.expr | None:
+    """The value that ``**spread`` has for a parameter, where it is a dict one can read."""
+    value = _looked_up(source, spread, 0) if not isinstance(spread, ast.Dict) else spread
+    return _in_dict(value, parameter)
+
+
+def _in_dict(value: ast.expr | None, key: object) -> ast.expr | None:
+    if isinstance(value, ast.Dict):
+        for name, entry in zip(value.keys, value.values, strict=True):
+            if isinstance(name, ast.Constant) and name.value == key:
+                return entry
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
+        return next((k.value for k in value.keywords if k.arg == key), None)
+    return None
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """An int, or a tuple or list of ints."""
+    try:
+        value: Any = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return False
+    return _is_int(value) or (isinstance(value, (tuple, list)) and bool(value) and all(map(_is_int, value)))
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _looked_up(source: Source, expression: ast.expr, turn: int) -> ast.expr | None:
+    """What a name, an attribute of self or an entry stands for, if that is set once; the element of its turn."""
+    if isinstance(expression, ast.Subscript):
+        whole = _looked_up(source, expression.value, turn)
+        try:
+            key = ast.literal_eval(expression.slice)
+        except ValueError:
+            return None
+        if isinstance(whole, (ast.Tuple, ast.List)) and isinstance(key, int):
+            return whole.elts[key] if -len(whole.elts) <= key < len(whole.elts) else None
+        return _in_dict(whole, key)
+    if isinstance(expression, ast.Attribute):
+        function = _function_around(source, expression)
+        return _only(_assignments(function, ast.unparse(expression))) if function is not None else None
+    if not isinstance(expression, ast.Name):
+        return None
+    looped = _loop_element(source, expression, turn)
+    if looped is not None:
+        return looped
+    function = _function_around(source, expression)
+    while function is not None:
+        if expression.id in _parameter_names(function):
+            return None
+        values = _assignments(function, expression.id)
+        if values or _assigned_in(function, expression.id):
+            return _only(values) if len(values) == _assigned_in(function, expression.id) else None
+        function = _function_around(source, function)
+    return _only(_assignments(source.tree, expression.id))
+
+
+def _only(values: list[ast.expr]) -> ast.expr | None:
+    return values[0] if len(values) == 1 else None
+
+
+def _loop_element(source: Source, name: ast.Name, turn: int) -> ast.expr | None:
+    """The element of a written-out list that a loop's variable is in its turn."""
+    for node in source.around(name):
+        loops: list[Any] = []
+        if isinstance(node, ast.For):
+            loops = [node]
+        elif isinstance(node, _COMPREHENSIONS):
+            loops = list(node.generators)
+        elif isinstance(node, Function):
+            return None
+        for loop in loops:
+            path = _path_to(loop.target, name.id)
+            if path is None:
+                continue
+            items = loop.iter if isinstance(loop.iter, (ast.List, ast.Tuple)) else _looked_up(source, loop.iter, turn)
+            return _element(items, path, turn) if len(loops) == 1 else None
+    return None
+
+
+def _path_to(target: ast.expr, name: str) -> tuple[int, ...] | None:
+    if isinstance(target, ast.Name):
+        return () if target.id == name else None
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for position, part in enumerate(target.elts):
+            path = _path_to(part, name)
+            if path is not None:
+                return (position, *path)
+    return None
+
+
+def _element(items: ast.expr | None, path: Sequence[int], turn: int) -> ast.expr | None:
+    node = items
+    for position in (turn, *path):
+        if not isinstance(node, (ast.Tuple, ast.List)) or position >= len(node.elts):
+            return None
+        if any(isinstance(entry, ast.Starred) for entry in node.elts):
+            return None
+        node = node.elts[position]
+    return node
+
+
+def _function_around(source: Source, node: ast.AST) -> Function | None:
+    return next((outer for outer in source.around(node) if isinstance(outer, Function)), None)
+
+
+def _parameter_names(function: Function) -> set[str]:
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return {argument.arg for argument in every}
+
+
+def _default(function: Function, name: str) -> ast.expr | None:
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs = list(zip(reversed(positional), reversed(arguments.defaults), strict=False))
+    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
+    return next((default for argument, default in pairs if argument.arg == name), None)
+
+
+def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function or module, without those of functions and classes within."""
+    waiting = list(ast.iter_child_nodes(scope))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (Function, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _assignments(scope: ast.AST, target: str) -> list[ast.expr]:
+    """The values that a name, or ``self.name``, is plainly given."""
+    plain = [node for node in _own_nodes(scope) if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    pairs = [(t, n.value) for n in plain for t in (n.targets if isinstance(n, ast.Assign) else [n.target])]
+    return [value for name, value in pairs if value is not None and ast.unparse(name) == target]
+
+
+def _assigned_in(function: Function, name: str) -> int:
+    """How often a name is set in a function, in whichever manner."""
+    return sum(
+        isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+        for node in _own_nodes(function)
+    )

@@ -1,0 +1,270 @@
+"""From changes that were tried on the model to edits of its source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from shapelint.diagnostics import Edit, Location
+from shapelint.fixes.editing import Source
+from shapelint.fixes.flow import Flow, Spot, Step, source_of, steps, torch_parameters
+from shapelint.network.origins import construction_chain, construction_of, in_building_order
+from shapelint.network.steps import argument_names
+from shapelint.tracing.record import Place
+
+if TYPE_CHECKING:
+    from shapelint.fixes.changes import Change
+
+_DEFAULTS = {"padding": 0, "output_padding": 0}
+
+
+class CannotEditError(Exception):
+    """Why a change cannot be made in the source, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The edits of a fix; where there are none, why."""
+
+    edits: tuple[Edit, ...] = ()
+    why_not: str = ""
+
+
+def plan(model: nn.Module, changes: Sequence[Change], skips: Sequence[Skip] = ()) -> Plan:
+    """The edits that make these changes in the source, all of them or none."""
+    try:
+        edits = [edit for attribute in ("padding", "output_padding") for edit in _of_layers(model, changes, attribute)]
+        for change in changes:
+            if change.attribute == "resize":
+                edits += _resized(change)
+            elif change.targets is not None:
+                edits += _told_size(model, change, skips)
+            elif change.call.kind != "module":
+                edits.append(_of_function(change))
+    except CannotEditError as reason:
+        return Plan((), str(reason))
+    return Plan(tuple(sorted(set(edits), key=lambda e: (e.location.path, e.location.line, e.location.column, e.text))))
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """An encoder step's call, whose input has the size that a decoder step should return."""
+
+    up: Any
+    place: Place | None
+    layer: str
+    direct: bool
+
+
+# --- parameters of layers ----------------------------------------------------------------------------------
+
+
+def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> Iterator[Edit]:
+    """The edits for one parameter of all layers."""
+    wanted = {
+        id(change.call.target): _plain(change.value)
+        for change in changes
+        if change.attribute == attribute and change.call.kind == "module" and change.targets is None
+    }
+    if not wanted:
+        return
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.modules.conv._ConvNd)}
+    places = {id(m): _flow(model, name, m).spots(attribute) for name, m in layers.items()}
+    for layer in layers.values():
+        value = wanted.get(id(layer))
+        if value is None or value == _plain(getattr(layer, attribute)):
+            continue
+        spot = _agreed(places, layers.values(), layer, value, wanted, attribute)
+        yield spot.edit(value, _DEFAULTS[attribute])
+
+
+def _agreed(
+    places: dict[int, list[Spot]],
+    layers: Iterable[nn.Module],
+    layer: nn.Module,
+    value: int | tuple[int, ...],
+    wanted: dict[int, int | tuple[int, ...]],
+    attribute: str,
+) -> Spot:
+    """The first place at which a value can be changed without another layer getting a wrong one."""
+    for spot in places[id(layer)]:
+        others = [m for m in layers if any(other.key == spot.key for other in places[id(m)])]
+        if all(wanted.get(id(m), _plain(getattr(m, attribute))) == value for m in others):
+            return spot
+    if not places[id(layer)]:
+        raise CannotEditError(f"where {attribute} gets its value cannot be read off the source")
+    line = places[id(layer)][-1].line
+    raise CannotEditError(f"the layers that line {line} builds need different values of {attribute}")
+
+
+def _flow(model: nn.Module, name: str, layer: nn.Module) -> Flow:
+    chain = construction_chain(layer)
+    names = torch_parameters(layer)
+    if chain:
+        same = [m for m in in_building_order(model) if construction_chain(m) == chain]
+        return Flow(steps(chain), names, next((i for i, m in enumerate(same) if m is layer), 0))
+    place = construction_of(model, name)
+    return Flow([Step(place)] if place is not None and _calls(place, type(layer).__name__) else [], names)
+
+
+def _calls(place: Location, name: str) -> bool:
+    """Whether what stands at a place calls a class by its name."""
+    source = source_of(place.path)
+    call = source.call_at(place) if source is not None else None
+    return call is not None and (getattr(call.func, "attr", None) == name or getattr(call.func, "id", None) == name)
+
+
+def _plain(value: Any) -> Any:
+    """A number where all axes have the same one."""
+    if isinstance(value, (tuple, list)) and value and len(set(value)) == 1:
+        return value[0]
+    return tuple(value) if isinstance(value, list) else value
+
+
+# --- calls in forward --------------------------------------------------------------------------------------
+
+
+def _of_function(change: Change) -> Edit:
+    """Another argument for a call of ``conv_transpose2d`` and the like."""
+    place = change.call.place
+    spots = Flow(steps([place]), argument_names(change.call)).spots(change.attribute) if place is not None else []
+    if not spots:
+        raise CannotEditError(f"where {change.attribute} gets its value cannot be read off the source")
+    return spots[0].edit(_plain(change.value), _DEFAULTS.get(change.attribute))
+
+
+def _told_size(model: nn.Module, change: Change, skips: Sequence[Skip]) -> Iterator[Edit]:
+    """The size of a tensor in scope, handed to a decoder step in ``forward``."""
+    if change.call.kind == "module" and _in_sequential(model, change.layer):
+        raise CannotEditError("an nn.Sequential hands no output_size on to its layers")
+    rank = len(change.call.outputs[0].sizes)
+    found = list(change.names.places())
+    if not found:
+        raise CannotEditError("the call in forward was not found")
+    for place, names in found:
+        source, call = _call_of(place)
+        if names:
+            shape = f"{names[0]}.shape[{2 - rank}:]"
+        else:
+            shape, edit = _kept_size(change, source, call, rank, skips)
+            yield edit
+        yield from _with_size(change, source, call, shape)
+
+
+def _call_of(place: Place) -> tuple[Source, ast.Call]:
+    location = place.location()
+    source = source_of(location.path)
+    call = source.call_at(location) if source is not None else None
+    if source is None or call is None:
+        raise CannotEditError("the call in forward was not found in a source file of the project")
+    return source, call
+
+
+def _with_size(change: Change, source: Source, call: ast.Call, shape: str) -> Iterator[Edit]:
+    if change.attribute == "output_size":
+        if any(keyword.arg in ("output_size", None) for keyword in call.keywords) or len(call.args) > 1:
+            raise CannotEditError("the call has further arguments already")
+        yield source.adding_argument(call, f"output_size={shape}")
+    elif change.call.kind == "module":
+        yield source.replacing(call, _resizing(change, source, call, shape))
+    else:
+        scale = next((k for k in call.keywords if k.arg == "scale_factor"), None)
+        if scale is None:
+            raise CannotEditError("the call gives no scale_factor by name")
+        yield source.replacing(scale, f"size={shape}")
+        again = next((k for k in call.keywords if k.arg == "recompute_scale_factor"), None)
+        if again is not None:
+            yield source.removing_argument(call, again)
+
+
+def _resizing(change: Change, source: Source, call: ast.Call, shape: str) -> str:
+    """``F.interpolate(x, size=…)`` in place of a call of an nn.Upsample."""
+    layer = change.call.target
+    if len(call.args) != 1 or call.keywords:
+        raise CannotEditError("the call has further arguments already")
+    options = "" if layer.mode == "nearest" else f", mode={layer.mode!r}"
+    if layer.align_corners is not None:
+        options += f", align_corners={layer.align_corners}"
+    return f"{_functional(source)}.interpolate({source.code_of(call.args[0])}, size={shape}{options})"
+
+
+def _functional(source: Source) -> str:
+    """What a file calls ``torch.nn.functional``."""
+    known: dict[str, str] = {}
+    for node in source.tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for entry in node.names:
+                name = entry.asname or (entry.name if module else entry.name.split(".")[0])
+                known[f"{module}{entry.name}" if entry.asname or module else name] = name
+    for dotted, rest in (("torch.nn.functional", ""), ("torch.nn", ".functional"), ("torch", ".nn.functional")):
+        if dotted in known:
+            return known[dotted] + rest
+    raise CannotEditError("the file does not import torch.nn.functional")
+
+
+def _kept_size(
+    change: Change, source: Source, call: ast.Call, rank: int, skips: Sequence[Skip]
+) -> tuple[str, Edit]:
+    """A variable that keeps the size from before the encoder step, whose input has no name any more."""
+    function = next((n for n in source.around(call) if isinstance(n, ast.FunctionDef)), None)
+    for skip in skips:
+        if skip.up is not change.call or skip.place is None or not skip.direct or function is None:
+            continue
+        location = skip.place.location()
+        down = source.call_at(location) if location.path == str(source.path) else None
+        statement = next((s for s in function.body if down is not None and down in ast.walk(s)), None)
+        if down is None or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            continue
+        if len(down.args) != 1 or not isinstance(down.args[0], ast.Name) or _rebinds(statement):
+            continue
+        name = f"{skip.layer.replace('.', '_')}_size"
+        if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(function)):
+            continue
+        return name, source.adding_line_before(statement, f"{name} = {down.args[0].id}.shape[{2 - rank}:]")
+    raise CannotEditError("nothing in scope at the call in forward has this size")
+
+
+def _rebinds(statement: ast.stmt) -> bool:
+    """Whether names change while a statement is evaluated."""
+    return any(isinstance(node, (ast.NamedExpr, ast.Lambda)) for node in ast.walk(statement))
+
+
+def _in_sequential(model: nn.Module, layer: str) -> bool:
+    parent = layer.rpartition(".")[0]
+    return bool(layer) and isinstance(model.get_submodule(parent), nn.Sequential)
+
+
+def _resized(change: Change) -> Iterator[Edit]:
+    """One operand of a merge in the size of the other one."""
+    place = change.call.place
+    location = place.location() if place is not None else None
+    source = source_of(location.path) if location is not None else None
+    merge = source.expression_at(location) if source is not None and location is not None else None
+    if source is None or merge is None:
+        raise CannotEditError("the call in forward was not found in a source file of the project")
+    operands = _operands(merge)
+    moved, model = change.operand
+    if len(operands) != 2:
+        raise CannotEditError("its operands are not written out at the call")
+    if not isinstance(operands[model], (ast.Name, ast.Attribute, ast.Subscript)):
+        raise CannotEditError("the tensor whose size is wanted has no name at the call")
+    rank = len(change.call.outputs[0].sizes) if change.call.outputs else 4
+    size = f"{source.code_of(operands[model])}.shape[{2 - rank}:]"
+    text = f"{_functional(source)}.interpolate({source.code_of(operands[moved])}, size={size})"
+    yield source.replacing(operands[moved], text)
+
+
+def _operands(merge: ast.expr) -> list[ast.expr]:
+    if isinstance(merge, ast.BinOp):
+        return [merge.left, merge.right]
+    if not isinstance(merge, ast.Call) or not merge.args:
+        return []
+    first = merge.args[0]
+    if isinstance(first, (ast.List, ast.Tuple)):
+        return list(first.elts)
+    return merge.args[:2]
