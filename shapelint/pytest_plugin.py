@@ -237,7 +237,6 @@ def _objections(analysis: Analysis) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     """Lint the model that a marked test returns; one that returns none, the models its fixtures give it."""
-    __tracebackhide__ = True
     mark = pyfuncitem.get_closest_marker(MARK)
     if mark is None:
         return None

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import unittest
 from pathlib import Path
 
 import pytest
@@ -132,9 +131,3 @@ def test_unittest_shows_the_text_and_no_internals(tmp_path: Path) -> None:
     )
     assert "AssertionError: Conv2d does not run at 4 × 4" in done.stderr
     assert "assertions.py" not in done.stderr
-
-
-def test_unittest_methods() -> None:
-    case = unittest.TestCase()
-    with case.assertRaises(AssertionError):
-        shapelint.assert_accepts(nn.Conv2d(3, 8, 5), "4x4")

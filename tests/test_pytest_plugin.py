@@ -1,0 +1,187 @@
+"""The pytest plugin, each time in a process of its own where torch has not been imported before."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import shapelint
+
+pytest_plugins = ["pytester"]
+ROOT = Path(shapelint.__file__).parents[1]
+
+MODELS = """
+from torch import nn
+
+class Shrinking(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        return self.up(self.down(x))
+
+class Fine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x)
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return pytester
+
+
+def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return project.runpytest_subprocess("-p", "shapelint.pytest_plugin", "-p", "no:randomly", *arguments)
+
+
+def test_off_unless_asked(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        models=MODELS,
+        test_light="""
+        import sys
+        def test_nothing_is_imported():
+            assert "torch" not in sys.modules
+            assert "shapelint.api" not in sys.modules
+        """,
+    )
+    run(project).assert_outcomes(passed=1)
+
+
+def test_models_are_items_and_reports_are_failures(project: pytest.Pytester) -> None:
+    project.makepyfile(models=MODELS, test_own="def test_own(): pass")
+    result = run(project, "--shapelint", "-v")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        ["models.py::Shrinking FAILED*", "models.py::Fine PASSED*", "test_own.py::test_own PASSED*"]
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*shapelint: Shrinking*",
+            "models.py:8:19: SL101 * `up` does not restore the size that `down` had",
+            "*= why:*dropping a remainder of 1*",
+            "*= fix:*output_padding=1*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_only_reading_to_collect(project: pytest.Pytester) -> None:
+    project.makepyfile(models="raise SystemError('imported')\n" + MODELS)
+    result = run(project, "--shapelint", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["models.py::Shrinking", "models.py::Fine"])
+
+
+def test_a_file_that_cannot_be_imported_fails_its_models(project: pytest.Pytester) -> None:
+    project.makepyfile(models=MODELS + "\nimport no_such_module\n")
+    result = run(project, "--shapelint")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*SL901*no_such_module*"])
+
+
+def test_selecting(project: pytest.Pytester) -> None:
+    project.makepyfile(models=MODELS)
+    run(project, "--shapelint", "-k", "Fine").assert_outcomes(passed=1, deselected=1)
+    result = run(project, "--shapelint", "-m", "shapelint", "models.py::Shrinking")
+    result.assert_outcomes(failed=1)
+
+
+@pytest.mark.slow
+def test_xdist(project: pytest.Pytester) -> None:
+    project.makepyfile(models=MODELS, more="from torch import nn\nmodel = nn.Conv2d(3, 8, 3)\n")
+    result = run(project, "--shapelint", "-n", "2")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["models.py:8:19: SL101 *"])
+
+
+@pytest.mark.slow
+def test_settings(project: pytest.Pytester) -> None:
+    project.makepyfile(models=MODELS, generated=MODELS)
+    project.makeini("[pytest]\nshapelint_sizes =\n    65x65\n    33x33\nshapelint_exclude = generated.py\n")
+    run(project, "--shapelint").assert_outcomes(passed=2)
+    project.makeini("[pytest]\nshapelint_ignore = SL101\n")
+    run(project, "--shapelint", "models.py").assert_outcomes(passed=2)
+    project.makeini("[pytest]\nshapelint_select = no-such-rule\n")
+    result = run(project, "--shapelint", "models.py")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*no rule is called no-such-rule*"])
+
+
+@pytest.mark.slow
+def test_the_linters_own_settings_and_comments_hold(project: pytest.Pytester) -> None:
+    project.makepyfile(models=MODELS)
+    project.makepyprojecttoml('[tool.shapelint]\nignore = ["SL101"]\n')
+    run(project, "--shapelint").assert_outcomes(passed=2)
+
+
+def test_fixture(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        models=MODELS,
+        test_sizes="""
+        from models import Fine, Shrinking
+        def test_good(shapelint):
+            assert shapelint.check(Fine()).certainty == "proven"
+            shapelint.accepts(Shrinking(), "H%16==0")
+            shapelint.round_trip(Shrinking(), "H%2==1, W%2==1")
+            shapelint.output_shape(Fine(), "N,8,H,W")
+        def test_check(shapelint):
+            shapelint.check(Shrinking())
+        def test_accepts(shapelint):
+            shapelint.accepts(Shrinking(), "64x64", inputs=("N", 4, "H", "W"))
+        def test_round_trip(shapelint):
+            shapelint.round_trip(Shrinking(), "64x64")
+        """,
+    )
+    result = run(project)
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*SL101*`up` does not restore the size that `down` had",
+            "Shrinking does not run at 64 × 64",
+            "Shrinking returns another size than it got at 64 × 64: the output is (1, 3, 63, 63)",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*assertions.py*")
+
+
+def test_mark(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        models=MODELS,
+        test_marked="""
+        import pytest
+        from models import Fine, Shrinking
+        @pytest.fixture
+        def lossy():
+            return Shrinking()
+        @pytest.mark.shapelint
+        def test_returned():
+            return Fine()
+        @pytest.mark.shapelint(sizes="65x65")
+        def test_declared():
+            return Shrinking()
+        @pytest.mark.shapelint(sizes="64x64")
+        def test_of_a_fixture(lossy):
+            pass
+        @pytest.mark.shapelint
+        def test_without():
+            pass
+        """,
+    )
+    result = run(project, "-v", "--strict-markers")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_of_a_fixture FAILED*",
+            "*test_without FAILED*",
+            "*SL101*",
+            "*is for a test that returns a model*",
+        ]
+    )
