@@ -328,8 +328,7 @@ class Context:
                 sizes = failure.sizes().intersect(self.expected.domain)
             except TooComplex:
                 continue  # a refusal that no set expresses has ended the trace with "enumerated" already
-            if failure.condition is not None and not set(failure.condition.support()) <= set(self.symbols):
-                sizes = self._whatever_the_batch(sizes)
+            sizes = self._never_running(sizes)
             if not sizes.is_empty():
                 key = (failure.layer, _place_key(failure.place), failure.reason if failure.call else str(failure.error))
                 groups.setdefault(key, []).append((failure, sizes))
@@ -346,12 +345,14 @@ class Context:
             failures = tuple(f for f, _ in members)
             yield Fault(kind, sizes, example, failures, first.call, symbols, culprits if kind == "merge" else ())
 
-    def _whatever_the_batch(self, sizes: Domain) -> Domain:
-        """Those of the sizes that run with no batch size: one image of 1 x 1 is too little for a norm, two are not."""
+    def _never_running(self, sizes: Domain) -> Domain:
+        """Without the sizes that run all the same: a norm refuses one image of 1 x 1, and takes a batch of two."""
         if not self.symbols or sizes.is_empty():
             return sizes
-        refused = self.spatial(sizes) - self.spatial(self.analysis._domain)
-        for placed in refused.domain.distinct():
+        refused, running = self.spatial(sizes), self.spatial(self.analysis._domain)
+        if (refused & running).is_empty():
+            return sizes
+        for placed in (refused - running).domain.distinct():
             sizes = sizes.restrict(Member(placed))
         return sizes
 
