@@ -31,6 +31,7 @@ from shapelint.loading.symbols import Project
 from shapelint.results import LintResult, ModelResult, SkippedModel
 from shapelint.selection import Choice, Selection, rule_names
 from shapelint.suppressions import unsuppressed
+from shapelint.words import plural
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -468,6 +469,7 @@ def _shifted(location: Location, path: str, first: int) -> Location:
 
 
 def skipped_lines(result: LintResult) -> Iterator[str]:
-    """What was passed over and why, a line each."""
+    """What was passed over and why, a line each, and how many."""
     for entry in result.skipped:
         yield f"{entry.location.path}:{entry.location.line}: {entry.name} is not analysed by itself: {entry.reason}"
+    yield f"{plural(len(result.skipped), 'name')} passed over"

@@ -75,8 +75,8 @@ class Checker:
                 found = _read(request, question, project)
                 rests_on[number] = _dependencies(request, project)
                 if found is None:
-                    pool = pool or stack.enter_context(_pool(self._at_once(asked)))
-                    pool.submit(Job(number, check_file, (request, question), request.path, self._limits(question)))
+                    pool = pool or stack.enter_context(_pool(self.at_once(asked)))
+                    pool.submit(Job(number, check_file, (request, question), request.path, self.limits(question)))
                 else:
                     self._keep(results, number, asked, found, rests_on[number])
             for outcome in pool.outcomes() if pool else ():
@@ -106,11 +106,13 @@ class Checker:
             self._keys[id(config)] = config, replace(config, timeout=None, jobs=None, allow=allow)
         return replace(question, config=self._keys[id(config)][1])
 
-    def _at_once(self, asked: Asked) -> int:
+    def at_once(self, asked: Asked) -> int:
+        """How many workers there may be."""
         configured = (question.config.jobs for _, question in asked if question.config.jobs)
         return self.jobs or next(configured, 0) or cores()
 
-    def _limits(self, question: Question) -> Limits:
+    def limits(self, question: Question) -> Limits:
+        """What a file's worker is held to."""
         config = question.config
         allow = self.allow | {Permission(name) for name in config.allow}
         return Limits(self.timeout or config.timeout or DEFAULT_TIMEOUT, self.memory, allow)
@@ -200,7 +202,14 @@ def _told(failure: Failure) -> str:
         case End.EXIT:
             return f"linting this file ended without an answer ({_exit(detail)})"
         case End.ERROR:
-            return f"linting this file failed inside shapelint, which is a bug: {' '.join(detail.split())[-400:]}"
+            return f"linting this file failed inside shapelint, which is a bug: {_last_lines(detail)}"
+
+
+def _last_lines(trace: str) -> str:
+    """A traceback's exception, and where it was raised."""
+    lines = [line.strip() for line in trace.strip().splitlines()]
+    frames = [line for line in lines if line.startswith("File ")]
+    return f"{lines[-1]} ({frames[-1]})" if frames else lines[-1]
 
 
 _KNOWN = {

@@ -7,11 +7,13 @@ import ctypes
 import faulthandler
 import os
 import pickle
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Final
 
 from shapelint.isolation.guard import install
@@ -20,12 +22,14 @@ from shapelint.isolation.jobs import Answer, End, Failure, Job
 # Sent to a worker that is about to be ended: it writes down what it is executing.
 TELL_WHERE: Final[int | None] = getattr(signal, "SIGUSR1", None)
 _PR_SET_PDEATHSIG: Final = 1
+_HEADROOM: Final = 1.25
 EXIT: Final = os._exit  # before the guard replaces it
 
 
 def perform(job: Job, sending: Connection, trace: str) -> None:
     """Make the call, send what came of it, and end, whatever the user's code has left running."""
     detach()
+    _limit_memory(job.limits.memory)
     with open(trace, "w") as where:  # noqa: PTH123
         _tell_where(where.fileno())
         result = _call(job)
@@ -78,6 +82,24 @@ def detach() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Refuse single allocations far beyond the limit, so that the code sees an error that it, or we, can answer.
+
+    Memory that is in use is watched from outside (``scheduling``), at the limit itself. This bound is for what is only
+    asked for, such as the parameters of a network that is too large: above the limit, and above what was there before.
+    """
+    if sys.platform != "linux":
+        return  # elsewhere the bound does not hold for what is mapped
+    import resource
+
+    data = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if data is not None:
+        wanted = int(data[1]) * 1024 + int(megabytes * _HEADROOM) * (1 << 20)
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
 
 
 def _tell_where(descriptor: int) -> None:

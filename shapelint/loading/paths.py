@@ -78,10 +78,10 @@ def python_files(root: Path) -> Iterator[Path]:
             raise LoadError(BAD_INPUT, f"cannot read the directory {directory}: {reason}") from error
         for entry in entries:
             path = directory / entry.name
-            if entry.is_dir():
+            if path.is_dir():  # unlike entry.is_dir(), no error for a link that leads to itself
                 if not _is_skipped(path):
                     waiting.append(path)
-            elif entry.name.endswith((".py", ".ipynb")) and entry.is_file() and not entry.name.startswith("."):
+            elif entry.name.endswith((".py", ".ipynb")) and path.is_file() and not entry.name.startswith("."):
                 yield path
 
 
