@@ -6,7 +6,11 @@ pytest, unittest and notebooks show the caller's line and the text, not the way 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from shapelint import claims
 from shapelint.api import Analysis, analyze
@@ -160,4 +164,16 @@ def _which(analysis: Analysis, found: Counterexample) -> str:
 def _text(head: str, findings: Sequence[Diagnostic]) -> str:
     if not findings:
         return head
-    return f"{head}\n\n{render('text', LintResult(tuple(findings))).rstrip()}"
+    return f"{head}\n\n{report_text(findings)}"
+
+
+def report_text(findings: Sequence[Diagnostic]) -> str:
+    """The linter's report; a layer of a model that has no class of its own is not told at torch's source."""
+    library = str(Path(torch.__file__).parent)
+    told = tuple(
+        replace(finding, location=None, use=None)
+        if finding.location is not None and finding.location.path.startswith(library)
+        else finding
+        for finding in findings
+    )
+    return render("text", LintResult(told)).rstrip()

@@ -61,7 +61,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ModelFile 
 
 
 class ModelFile(pytest.File):
-    """A Python file; it is read, not imported, to see which models it holds."""
+    """A Python file; it is read, not imported, to see which models it holds.
+
+    Attributes:
+        names: all models of the file, also those that are not selected.
+    """
+
+    names: tuple[str, ...] = ()
 
     def collect(self) -> Iterator[ModelItem]:
         from shapelint.linting import Question, read_request
@@ -75,7 +81,8 @@ class ModelFile(pytest.File):
             source = read_request(Request(self.path, named=False), Question(config=settings))
         except LoadError:
             return  # what is no Python is for whoever collects it as Python
-        for name in dict.fromkeys(target.name for target in source.targets):
+        self.names = tuple(dict.fromkeys(target.name for target in source.targets))
+        for name in self.names:
             yield ModelItem.from_parent(self, name=name)
 
     def _settings(self) -> Config:
@@ -138,8 +145,8 @@ class ModelItem(pytest.Item):
         """What is said of this model; and of the file, if nothing could be said of any."""
         from shapelint.results import TOOL_FAILURES
 
-        names = {item.name for item in self.session.items if isinstance(item, ModelItem) and item.parent is self.parent}
-        first = next((model.name for model in result.models if model.name in names), self.name)
+        names = self.file.names
+        first = next((item.name for item in self.session.items if item.parent is self.parent), self.name)
         mine = tuple(
             finding
             for finding in result.diagnostics
@@ -223,12 +230,12 @@ def _told(text: str) -> None:
 
 def _objections(analysis: Analysis) -> str:
     """The linter's report, if it has an error or a warning in it."""
+    from shapelint.assertions import report_text
     from shapelint.diagnostics import Severity
-    from shapelint.results import LintResult
 
     if all(finding.severity is Severity.NOTE for finding in analysis.diagnostics):
         return ""
-    return f"{analysis.summary()}\n\n{_report(LintResult(tuple(analysis.diagnostics)))}"
+    return f"{analysis.summary()}\n\n{report_text(analysis.diagnostics)}"
 
 
 # --- the mark -------------------------------------------------------------------------------------------------
