@@ -57,7 +57,12 @@ def downsample_padding(kernel_size: int, stride: int, dilation: int = 1) -> int:
 
     ``ceil((K - stride) / 2)``, and not less than 0, which is all the padding there can be; with
     ``K < stride`` no padding is needed.
+
+    Raises:
+        ValueError: stride 1 with ``dilation*(kernel_size - 1)`` odd, where no padding keeps the width (formula 2).
     """
+    if stride == 1:
+        return same_padding(kernel_size, dilation)
     return max(0, -((stride - effective_kernel_size(kernel_size, dilation)) // 2))
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
+from typing import TypeVar
 
 import islpy as isl
 
@@ -68,7 +70,7 @@ class Region:
         known = self._memo.get(key)
         if known is None:
             assert callable(compute)
-            result = compute().coalesce()
+            result = bounded(lambda: compute().coalesce())
             known = Region(self.arity, result)
             if op == "&":
                 if result.plain_is_equal(self.isl_set):
@@ -91,14 +93,14 @@ class Region:
         key = ("<=", other.uid)
         known = self._memo.get(key)
         if known is None:
-            known = self._memo[key] = _bounded(lambda: self.isl_set.is_subset(other.isl_set))
+            known = self._memo[key] = bounded(lambda: bool(self.isl_set.is_subset(other.isl_set)))
         return bool(known)
 
     def is_disjoint(self, other: Region) -> bool:
         key = ("disjoint", other.uid)
         known = self._memo.get(key)
         if known is None:
-            known = self._memo[key] = _bounded(lambda: self.isl_set.is_disjoint(other.isl_set))
+            known = self._memo[key] = bounded(lambda: bool(self.isl_set.is_disjoint(other.isl_set)))
         return bool(known)
 
     def equals(self, other: Region) -> bool:
@@ -226,7 +228,10 @@ class Region:
         return str(self.isl_set)
 
 
-def _bounded(question: Callable[[], bool]) -> bool:
+Answer = TypeVar("Answer")
+
+
+def bounded(question: Callable[[], Answer]) -> Answer:
     """An answer of isl's, or the admission that it takes too long.
 
     Raises:
@@ -236,11 +241,29 @@ def _bounded(question: Callable[[], bool]) -> bool:
     context.reset_operations()
     context.set_max_operations(MAX_OPERATIONS)
     try:
-        return bool(question())
+        return question()
     except isl.Error as error:
-        raise TooComplex("the set of sizes became too complex to compare") from error
+        raise TooComplex("a set of sizes became too complex") from error
     finally:
-        context.set_max_operations(0)
+        context.reset_operations()
+        context.set_max_operations(_standing_limit)
+
+
+_standing_limit = 0
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Every isl operation within the block is bounded; one that takes too long raises ``isl.Error``."""
+    global _standing_limit
+    before, _standing_limit = _standing_limit, 4 * MAX_OPERATIONS
+    isl.DEFAULT_CONTEXT.reset_operations()
+    isl.DEFAULT_CONTEXT.set_max_operations(_standing_limit)
+    try:
+        yield
+    finally:
+        _standing_limit = before
+        isl.DEFAULT_CONTEXT.set_max_operations(before)
 
 
 def universe(arity: int) -> Region:
@@ -378,16 +401,16 @@ def region_where(a: Expr, op: str) -> Region:
     key = ("where", op)
     known = general.memo.get(key)
     if known is None:
-        function = affine_function(general, len(general.support))
-        if op == "==":
-            found = function.zero_set()
-        elif op == ">=":
-            found = function.nonneg_set()
-        else:
-            found = function.non_zero_set()
-        known = general.memo[key] = Region(len(general.support), found.coalesce())
+        known = general.memo[key] = Region(len(general.support), bounded(lambda: _set_where(general, op)))
     assert isinstance(known, Region)
     return known
+
+
+def _set_where(general: Expr, op: str) -> isl.Set:
+    function = affine_function(general, len(general.support))
+    if op == "==":
+        return function.zero_set().coalesce()
+    return (function.nonneg_set() if op == ">=" else function.non_zero_set()).coalesce()
 
 
 def affine_function(a: Expr, arity: int) -> isl.PwAff:

@@ -38,14 +38,14 @@ class AxisSizes:
         """In words: "multiples of 16, at least 16"."""
         if self.start is None:
             return _finite_sentence(self.exceptions)
-        first = f", at least {self.start}"
+        first = f", at least {self.start}" if self.start > 2 else ""
         if self.modulus == 1:
             text = "all sizes" if self.start <= 1 else f"at least {self.start}"
         elif self.residues == (0,):
             text = "even sizes" if self.modulus == 2 else f"multiples of {self.modulus}"
             text += first
         elif self.modulus == 2:
-            text = f"odd sizes{first}" if self.start > 1 else "odd sizes"
+            text = f"odd sizes{first}"
         elif len(self.residues) == 1:
             text = f"{self.residues[0]} more than a multiple of {self.modulus}{first}"
         else:

@@ -34,11 +34,13 @@ class Limits:
 
     Attributes:
         paths_per_module: outcomes of one call of one module.
+        branches_per_path: branches on sizes in a row, in one call of one module (a loop until a size is small).
         paths: runs of modules' forwards in all.
         seconds: time for the whole analysis.
     """
 
     paths_per_module: int = 256
+    branches_per_path: int = 64
     paths: int = 20_000
     seconds: float = 60.0
 
@@ -113,6 +115,8 @@ class ExploringPath(Path):
     def fork(self, condition: Condition) -> bool:
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
+        if len(self.frames[-1].taken) >= self.limits.branches_per_path:
+            raise Undecided(f"more than {self.limits.branches_per_path} branches on sizes follow one another: {condition}")
         choice = self.frames[-1].choose(2) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice

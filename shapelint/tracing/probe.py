@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,9 @@ from shapelint.sizes import Domain, Size, Undecided
 from shapelint.sizes.dim import Dim, Ratio, evaluate
 from shapelint.tracing.tensor import SymbolicTensor
 
-_OFFSETS = (0, 1, 2, 3, 5, 8, 13, 16)
-_SCALES = (1, 2, 4)
-_BASES = (1, 8, 32, 64)
+_SAMPLES = 16
+_TRIES = 600
+_REACHES = (8, 24, 100, 260)
 
 
 def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain) -> Any:
@@ -48,19 +49,20 @@ def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Doma
 
 
 def _samples(domain: Domain) -> list[dict[str, int]]:
+    # Sizes drawn independently: at regular ones, formulas of different sizes coincide.
+    draw = random.Random(len(domain.symbols))
     found: list[dict[str, int]] = []
-    for base, scale in itertools.product(_BASES, _SCALES):
-        for offset in _OFFSETS:
-            env = {name: base * (scale if i % 2 else 1) + offset * (i + 1) for i, name in enumerate(domain.symbols)}
-            if domain.contains(env) and env not in found:
-                found.append(env)
-        if len(found) >= 12:
-            break
-    if not found:
-        env = domain.sample() or {}
-        if env:
+    for attempt in range(_TRIES):
+        reach = _REACHES[attempt % len(_REACHES)]
+        env = {name: draw.randint(1, reach) for name in domain.symbols}
+        if attempt % 3 == 0:
+            env = {name: -(-size // 32) * 32 for name, size in env.items()}
+        if domain.contains(env) and env not in found:
             found.append(env)
-    return found[:12]
+        if len(found) == _SAMPLES:
+            return found
+    least = domain.sample()
+    return found or ([least] if least else [])
 
 
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], env: dict[str, int]) -> Any:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import islpy as isl
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -27,6 +28,7 @@ from torch.overrides import TorchFunctionMode
 from shapelint.ops.registry import Spec, Unsupported, function_rule, module_rule
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import path as paths
+from shapelint.sizes.region import limited
 from shapelint.sizes.dim import FloatProduct
 from shapelint.tracing import exploring, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Limits, Outcome
@@ -84,13 +86,13 @@ class Tracer:
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
         groups: list[exploring.Group] = []
-        with self._patched():
+        with self._patched(), limited():
             paths.activate(self.path)
             try:
                 saved = exploring.snapshot((*args, *kwargs.values()))
                 groups = self._explore_all(self.model, args, kwargs, written, saved)
-            except TooComplex as reason:
-                raise Undecided(str(reason)) from reason
+            except (TooComplex, isl.Error) as reason:
+                raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
             except Exception as error:
                 # The whole model refuses: its failures are final.
                 self._note_error(error)
@@ -220,17 +222,21 @@ class Tracer:
         self.runs += 1
         if self.runs > self.limits.paths:
             raise Undecided(f"the model has more than {self.limits.paths} runs of modules to explore")
-        if time.monotonic() > self.deadline:
-            raise Undecided(f"exploring all sizes takes more than {self.limits.seconds:g} s")
+        self._check_time()
         depth = len(self.layers)
         try:
             return Outcome(self.path.domain, _original_call(module, *args, **kwargs))
+        except (TooComplex, isl.Error) as reason:
+            raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
         except Exception as error:
-            error = error.with_traceback(error.__traceback__)
             self._note_error(error)
             return Outcome(self.path.domain, None, error)
         finally:
             del self.layers[depth:]
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise Undecided(f"exploring all sizes takes more than {self.limits.seconds:g} s")
 
     def _note_error(self, error: Exception) -> None:
         """Write down which sizes an exception stands for, where it first passes a module's end."""
@@ -320,6 +326,8 @@ class Tracer:
             args = plain_numbers(args)
         call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.domain)
         before, self.current = self.current, call
+        isl.DEFAULT_CONTEXT.reset_operations()
+        self._check_time()
         try:
             result = rule(*args, **kwargs)
         except Unsupported as reason:

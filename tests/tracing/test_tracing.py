@@ -1,0 +1,272 @@
+"""Tracing the forwards people write: what runs, what comes back, and that the model is left as it was."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import shapelint
+from shapelint.tracing import Limits
+from tests import oracle
+
+Pair = namedtuple("Pair", ["low", "high"])
+
+
+@dataclass
+class Output:
+    features: Tensor
+    side: int
+
+
+class Model(nn.Module):
+    """A model whose forward is a function; it may use two layers."""
+
+    def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 3, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(3, 3, 2, stride=2)
+        self.skips: list[Tensor] = []
+        self.window = 4
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, x)
+
+
+def _resize_if_different(m: Any, x: Tensor) -> Tensor:
+    y = m.up(m.down(x))
+    if y.shape[-2:] != x.shape[-2:]:
+        y = F.interpolate(y, size=x.shape[-2:])
+    return torch.cat([x, y], 1)
+
+
+def _pad_from_difference(m: Any, x: Tensor) -> Tensor:
+    y = m.up(m.down(x))
+    dy, dx = x.size(2) - y.size(2), x.size(3) - y.size(3)
+    return x + F.pad(y, [dx // 2, dx - dx // 2, dy // 2, dy - dy // 2])
+
+
+def _raise(m: Any, x: Tensor) -> Tensor:
+    h, w = x.shape[-2:]
+    if h % 8 or w % 8:
+        raise ValueError(f"sizes must be multiples of 8, got {h} x {w}")
+    return m.down(x)
+
+
+def _assert(m: Any, x: Tensor) -> Tensor:
+    y = m.up(m.down(x))
+    assert y.shape == x.shape, "must round-trip"
+    return y
+
+
+def _swallow(m: Any, x: Tensor) -> Tensor:
+    try:
+        if x.shape[2] < 10:
+            raise RuntimeError("small")
+        return x[:, :, ::2]
+    except RuntimeError:
+        return x
+
+
+def _window(m: Any, x: Tensor) -> Tensor:
+    size = 7
+    pad = (size - x.shape[2] % size) % size
+    if pad > 0:
+        x = F.pad(x, (0, 0, 0, pad))
+    b, c, h, w = x.shape
+    return x.view(b, c, h // size, size, w).permute(0, 2, 1, 3, 4).reshape(-1, c, size, w)
+
+
+def _set_attribute(m: Any, x: Tensor) -> Tensor:
+    if x.shape[2] <= m.window:
+        m.window = int(x.shape[2])
+    return F.avg_pool2d(x, (m.window, 1))
+
+
+def _attribute_list(m: Any, x: Tensor) -> Tensor:
+    m.skips.append(x)
+    y = m.up(m.down(x))
+    return F.interpolate(y, size=m.skips.pop().shape[2:])
+
+
+def _arithmetic(m: Any, x: Tensor) -> Tensor:
+    h, w = x.shape[-2:]
+    new = (max(int(h * 0.5), 1), max(math.ceil(w / 3), min(h, 2)))
+    return F.adaptive_avg_pool2d(x, new)
+
+
+def _shrink_until_small(m: Any, x: Tensor) -> Tensor:
+    x = x[:, :, :40, :40]
+    while x.shape[2] > 5:
+        x = F.max_pool2d(x, 2, ceil_mode=True)
+    return x
+
+
+def _range(m: Any, x: Tensor) -> Tensor:
+    x = x[:, :, :6]
+    return torch.stack([x[:, :, i].mean(-1) for i in range(x.shape[2])], -1)
+
+
+def _data_branch(m: Any, x: Tensor) -> Tensor:
+    if torch.isnan(x).any():
+        raise ValueError("not a number")
+    return m.down(x)
+
+
+def _square(m: Any, x: Tensor) -> Tensor:
+    tokens = x.flatten(2)
+    side = int(tokens.shape[2] ** 0.5)
+    return tokens.view(x.shape[0], 3, side, side)
+
+
+def _custom_function(m: Any, x: Tensor) -> Tensor:
+    return Double.apply(x)[..., 1:]
+
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.cat([x, x], -1)
+
+
+def _checkpointed(m: Any, x: Tensor) -> Tensor:
+    return torch.utils.checkpoint.checkpoint(m.down, x, use_reentrant=True)
+
+
+@torch.jit.script
+def _halved(x: Tensor) -> Tensor:
+    return x[:, :, ::2]
+
+
+@functools.lru_cache(maxsize=4)
+def _half(size: int) -> int:
+    return size // 2
+
+
+def _scripted_and_cached(m: Any, x: Tensor) -> Tensor:
+    return _halved(x)[..., : _half(x.shape[-1])]
+
+
+def _lengths_as_tensors(m: Any, x: Tensor) -> Tensor:
+    stride = torch.tensor(3)
+    frames = torch.ceil(torch.tensor(x.shape[-1]) / stride).to(torch.int64)
+    return F.pad(x, (0, int(frames * stride - x.shape[-1])))
+
+
+FORWARDS = [
+    *(_resize_if_different, _pad_from_difference, _raise, _assert, _swallow, _window, _set_attribute),
+    *(_attribute_list, _arithmetic, _shrink_until_small, _range, _square, _custom_function, _checkpointed),
+    *(_scripted_and_cached, _lengths_as_tensors),
+]
+
+
+@pytest.mark.parametrize("forward", FORWARDS, ids=lambda f: f.__name__.strip("_"))
+def test_every_size_as_pytorch_has_it(forward: Callable[[Any, Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    for h, w in [(s, s) for s in range(1, 50)] + [(s, 12) for s in range(1, 50)] + [(9, s) for s in range(1, 30)]:
+        result = oracle.run(Model(forward), (1, 3, h, w), device="cpu")
+        if isinstance(result, oracle.Failure):
+            assert not analysis.accepts(H=h, W=w), (h, w)
+        else:
+            assert analysis.output_shape(H=h, W=w) == result, (h, w)
+
+
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        (lambda m, x: {"a": x, "b": [x.shape[2], "text"]}, {"a": (1, 3, 8, 6), "b": [8, "text"]}),
+        (lambda m, x: Pair(x, x[:, :1]), Pair((1, 3, 8, 6), (1, 1, 8, 6))),
+        (lambda m, x: Output(x, x.shape[3]), {"features": (1, 3, 8, 6), "side": 6}),
+        (lambda m, x: x if x.shape[2] > 4 else (x, x), (1, 3, 8, 6)),
+        (lambda m, x: None if x.shape[2] < 4 else x, (1, 3, 8, 6)),
+    ],
+)
+def test_output_structures(forward: Callable[[Any, Tensor], Any], expected: Any) -> None:
+    assert shapelint.analyze(Model(forward), ("N", 3, "H", "W")).output_shape(H=8, W=6) == expected
+
+
+def test_a_check_of_contents_says_nothing_about_sizes() -> None:
+    analysis = shapelint.analyze(Model(_data_branch), ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    assert analysis.accepts(H=1, W=1)
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = Model(_set_attribute).train()
+    model.skips.append(torch.zeros(1))
+    before = dict(vars(model)), list(model.skips)
+    shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert (dict(vars(model)), list(model.skips)) == before
+    assert model.training
+    assert model.down.training
+
+
+def test_builtins_are_put_back() -> None:
+    shapelint.analyze(Model(_arithmetic), ("N", 3, "H", "W"))
+    assert "int" not in globals()
+    assert "max" not in globals()
+    assert math.sqrt(16) == 4
+    assert nn.Module.__call__.__module__ == "torch.nn.modules.module"
+
+
+def test_independent_branches_add_up_instead_of_multiplying() -> None:
+    class Block(nn.Module):
+        def __init__(self, period: int) -> None:
+            super().__init__()
+            self.period = period
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.relu(x) if x.shape[2] % self.period else F.pad(x, (0, 0, 1, 1))[:, :, 1:-1]
+
+    model = nn.Sequential(*(Block(2 + i % 5) for i in range(40)))
+    analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert analysis.trace is not None
+    assert analysis.trace.runs <= 1 + 2 * 40
+    for h in (101, 60, 7):
+        assert analysis.output_shape(H=h, W=5) == oracle.run(model, (1, 3, h, 5))
+
+
+def test_effort_is_bounded_and_the_answer_says_so() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        for i in range(20):
+            x = x[:, :, 1:] if x.shape[2] % (i + 3) == 1 else x
+        return x
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"), limits=Limits(paths_per_module=8))
+    assert analysis.certainty == "enumerated"
+    assert "more than 8 paths" in analysis.certainty_reasons[0]
+    assert analysis.output_shape(H=31, W=5) == oracle.run(Model(forward), (1, 3, 31, 5))
+
+
+def test_an_operation_without_a_rule_is_probed_and_named() -> None:
+    @torch.library.custom_op("shapelint_tests::thirds", mutates_args=())
+    def thirds(x: Tensor) -> Tensor:
+        return x[..., ::3].clone()
+
+    @thirds.register_fake
+    def _(x: Tensor) -> Tensor:
+        return x.new_empty((*x.shape[:-1], (x.shape[-1] + 2) // 3))
+
+    analysis = shapelint.analyze(Model(lambda m, x: thirds(x)), ("N", 3, "H", "W"))
+    assert analysis.certainty in {"probed", "enumerated"}
+    assert "thirds" in analysis.certainty_reasons[0]
+    assert analysis.output_shape(H=5, W=10) == (1, 3, 5, 4)
+
+
+def test_a_bug_of_the_models_own_is_not_a_size_it_refuses() -> None:
+    analysis = shapelint.analyze(Model(lambda m, x: m.no_such_layer(x)), ("N", 3, "H", "W"))
+    assert not analysis.accepts(H=8, W=8)
+    reason = analysis.why_not(H=8, W=8)
+    assert reason is not None
+    assert "no_such_layer" in f"{reason.message} {reason.why}"
