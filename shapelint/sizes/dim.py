@@ -712,7 +712,7 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
         return cond.divides(by.const, number)
     if not number.items and number.const:
         return cond.any_of(*(
-            cond.compare(ex.add_constant(by, -d), "==") for d in ex_divisors(number.const)
+            cond.compare(ex.add_constant(by, sign * d), "==") for d in rg.divisors(number.const) for sign in (1, -1)
         ))
     squared = cond.divided_by_squared_root(number, by)
     if squared is not None:
@@ -732,11 +732,6 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
     if remainder.items and not remainder.affine:
         raise TooComplex(f"whether {by} divides {number} is beyond what a set of sizes can express")
     return cond.compare(remainder, "==")
-
-
-def ex_divisors(number: int) -> Iterable[int]:
-    """Divisors of both signs."""
-    return [sign * d for d in range(1, abs(number) + 1) if number % d == 0 for sign in (1, -1)]
 
 
 def divide(size: Any, divisor: Any) -> Any:

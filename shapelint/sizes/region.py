@@ -138,7 +138,7 @@ class Region:
 
     def fix(self, position: int, value: int) -> Region:
         """The tuples with this value at this position, which is dropped."""
-        fixed = self.isl_set.fix_val(_SET, position, isl.Val(value)).project_out(_SET, position, 1)
+        fixed = self.isl_set.fix_val(_SET, position, _val(value)).project_out(_SET, position, 1)
         return Region(self.arity - 1, fixed)
 
     def holds(self, point: tuple[int, ...]) -> bool:
@@ -148,7 +148,7 @@ class Region:
         if known is None:
             fixed = self.isl_set
             for position, value in enumerate(point):
-                fixed = fixed.fix_val(_SET, position, isl.Val(value))
+                fixed = fixed.fix_val(_SET, position, _val(value))
             known = self._memo[key] = not fixed.is_empty()
         return bool(known)
 
@@ -335,6 +335,11 @@ def _interval(low: int, high: int) -> isl.Set:
     return isl.Set(f"{{ [i] : {low} <= i <= {high} }}")
 
 
+def _val(number: int) -> isl.Val:
+    # isl counts without bound, its Python constructor from an int only to 64 bits
+    return isl.Val(number) if abs(number) < 2**62 else isl.Val(str(number))
+
+
 @lru_cache(maxsize=64)
 def _set_space(arity: int) -> isl.Space:
     return isl.Set(f"{{ [{','.join(f'i{n}' for n in range(arity))}] }}").get_space()
@@ -421,11 +426,11 @@ def affine_function(a: Expr, arity: int) -> isl.PwAff:
         assert isinstance(known, isl.PwAff)
         return known
     result = isl.PwAff.from_aff(
-        isl.Aff.val_on_domain(isl.LocalSpace.from_space(_set_space(arity)), isl.Val(a.const))
+        isl.Aff.val_on_domain(isl.LocalSpace.from_space(_set_space(arity)), _val(a.const))
     )
     for term, coefficient in a.items:
         piece = _term_function(term, arity)
-        result = result.add(piece.scale_val(isl.Val(coefficient)) if coefficient != 1 else piece)
+        result = result.add(piece.scale_val(_val(coefficient)) if coefficient != 1 else piece)
     a.memo[key] = result
     return result
 
@@ -436,7 +441,7 @@ def _term_function(term: ex.Term, arity: int) -> isl.PwAff:
         return isl.PwAff.from_aff(isl.Aff.var_on_domain(local, _SET, _ANON.index(term.name)))
     if isinstance(term, ex.FloorDiv):
         inner = affine_function(term.numerator, arity)
-        return inner.scale_down_val(isl.Val(term.divisor)).floor()
+        return inner.scale_down_val(_val(term.divisor)).floor()
     if isinstance(term, ex.Pos):
         inner = affine_function(term.inner, arity)
         return inner.max(isl.PwAff.zero_on_domain(isl.LocalSpace.from_space(_set_space(arity))))
@@ -459,11 +464,11 @@ def _piece_function(term: ex.Piece, arity: int) -> isl.PwAff:
 
 def _scaled_function(inner: isl.PwAff, factor: float) -> isl.PwAff:
     ratio, exceptions = _rounding(factor)
-    scaled = inner.scale_val(isl.Val(ratio.numerator)).scale_down_val(isl.Val(ratio.denominator)).floor()
+    scaled = inner.scale_val(_val(ratio.numerator)).scale_down_val(_val(ratio.denominator)).floor()
     space = isl.LocalSpace.from_space(inner.get_domain_space())
     for correction, where in exceptions:
         at = where.apply(isl.Map.from_pw_aff(inner).reverse())
-        fixed = isl.PwAff.from_aff(isl.Aff.val_on_domain(space, isl.Val(correction)))
+        fixed = isl.PwAff.from_aff(isl.Aff.val_on_domain(space, _val(correction)))
         scaled = scaled.add(fixed.intersect_domain(at).union_add(
             isl.PwAff.zero_on_domain(space).subtract_domain(at)
         ))

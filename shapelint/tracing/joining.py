@@ -21,6 +21,12 @@ from shapelint.tracing.tensor import SymbolicTensor
 
 Leaf = Any
 
+MAX_FORMS = 8
+"""With more different formulas than this no common one is looked for."""
+
+MAX_DIVISOR = 4096
+"""Divisions by more than this are not tried rounded up: they come from loops, not from padding."""
+
 MAX_VARIANTS = 1024
 """Most formulas tried when products from several paths are brought together."""
 
@@ -104,7 +110,8 @@ def join_sizes(cases: Sequence[tuple[Domain, Size]]) -> Any:
     candidates = list(dict.fromkeys(e for _, e in exprs))
     if len(candidates) == 1:
         return dims.of(candidates[0])
-    general = [variant for candidate in candidates for variant in _rounded_up(candidate)]
+    few = candidates if len(candidates) <= MAX_FORMS else []
+    general = [variant for candidate in few for variant in _rounded_up(candidate)]
     for candidate in (*sorted(candidates, key=_simplicity), *general):
         if all(_equal_on(domain, formula, candidate) for domain, formula in exprs):
             return dims.of(candidate)
@@ -153,7 +160,7 @@ def _rounded_up(formula: Expr) -> list[Expr]:
         return [ex.unfactorize(number, choice) for choice in itertools.product(*options)][1:]
     found: list[Expr] = []
     for term, coefficient in formula.items:
-        if isinstance(term, ex.FloorDiv) and term.affine:
+        if isinstance(term, ex.FloorDiv) and term.affine and term.divisor <= MAX_DIVISOR:
             rest = ex.subtract(formula, ex.make([(term, coefficient)], 0))
             # the division may be several in one, of which the last or all round up
             for step in divisors(term.divisor):
