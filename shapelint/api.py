@@ -42,7 +42,7 @@ class Analysis:
 
     def __init__(
         self, model: nn.Module, name: str, inputs: Inputs, sizes: Any, found: Trace | None, reasons: tuple[str, ...],
-        limits: Limits,
+        limits: Limits, *, training: bool = False,
     ) -> None:
         self.model = model
         self.name = name
@@ -50,13 +50,14 @@ class Analysis:
         self.declared_sizes = sizes
         self.trace = found
         self.limits = limits
+        self.training = training
         self.contract: Contract | None = None
         self.certainty_reasons = reasons or (tuple(found.probes) if found else ())
         self.certainty = "enumerated" if found is None else "probed" if found.probes else "proven"
 
     @functools.cached_property
     def _runner(self) -> Runner:
-        return Runner(self.model, self.inputs.fresh())
+        return Runner(self.model, self.inputs.fresh(), training=self.training)
 
     @functools.cached_property
     def _domain(self) -> Domain:
@@ -253,22 +254,35 @@ class Analysis:
 
         return from_json, (self.to_json(),)
 
+    def again(self) -> Analysis:
+        """The same question asked anew, of the model as it is now."""
+        return _likeliest(
+            self.model, self.name, [self.inputs], self.declared_sizes, self.limits, training=self.training
+        )
+
     def __repr__(self) -> str:
         return f"Analysis({self.name}: {self.valid_sizes}; {self.certainty})"
 
 
 def analyze(
-    model: nn.Module, inputs: Any = None, sizes: Any = None, *, name: str | None = None, limits: Limits | None = None
+    model: nn.Module,
+    inputs: Any = None,
+    sizes: Any = None,
+    *,
+    name: str | None = None,
+    limits: Limits | None = None,
+    training: bool = False,
 ) -> Analysis:
     """Find out for exactly which input sizes a model runs, and what it returns.
 
     Args:
-        model: any module; analysed in eval mode unless ``model.training`` should be looked at (it is left as it was).
+        model: any module; it is left as it was.
         inputs: ``None`` (inferred from the layers), ``("N", 3, "H", "W")``, a list of shapes by position, or a
             dict by name. Equal names mean equal sizes; ints are fixed; "2*H" is an expression.
         sizes: the sizes expected to work: ``None``, "256x256", {"H": 256}, "H%32==0, W%32==0", or a list of these.
         name: what messages call the model; its class's name by default.
         limits: bounds on paths and time.
+        training: analyse the training mode instead of the eval mode.
 
     Raises:
         InputError: ``inputs`` cannot be understood.
@@ -282,17 +296,19 @@ def analyze(
     else:
         options = list(itertools.islice(candidates(model), 6))
     expected = contract.sizes if sizes is None and contract is not None else sizes
-    analysis = _likeliest(model, label, options, expected, limits or Limits())
+    analysis = _likeliest(model, label, options, expected, limits or Limits(), training=training)
     analysis.contract = contract
     return analysis
 
 
-def _likeliest(model: nn.Module, label: str, options: Iterable[Inputs], sizes: Any, bounds: Limits) -> Analysis:
+def _likeliest(
+    model: nn.Module, label: str, options: Iterable[Inputs], sizes: Any, bounds: Limits, *, training: bool
+) -> Analysis:
     """The analysis with the first inputs that some size of runs, else with the first."""
     first: Analysis | None = None
-    with _evaluating(model):
+    with _in_mode(model, training):
         for option in options:
-            analysis = _attempt(model, label, option, sizes, bounds)
+            analysis = _attempt(model, label, option, sizes, bounds, training)
             if first is None:
                 first = analysis
             if analysis.trace is not None and analysis.trace.outcomes:
@@ -303,15 +319,18 @@ def _likeliest(model: nn.Module, label: str, options: Iterable[Inputs], sizes: A
     return first
 
 
-def _attempt(model: nn.Module, label: str, inputs: Inputs, sizes: Any, limits: Limits) -> Analysis:
+def _attempt(model: nn.Module, label: str, inputs: Inputs, sizes: Any, limits: Limits, training: bool) -> Analysis:
+    def analysis_of(found: Trace | None, *reasons: str) -> Analysis:
+        return Analysis(model, label, fresh, sizes, found, reasons, limits, training=training)
+
     fresh = inputs.fresh()
     try:
         found = trace(model, fresh.args, dict(fresh.keywords), Domain.positive(fresh.symbols), limits)
     except Undecided as reason:
-        return Analysis(model, label, inputs, sizes, None, (str(reason),), limits)
-    analysis = Analysis(model, label, fresh, sizes, found, (), limits)
+        return analysis_of(None, str(reason))
+    analysis = analysis_of(found)
     doubt = _doubt(analysis, found)
-    return analysis if doubt is None else Analysis(model, label, inputs, sizes, None, (doubt,), limits)
+    return analysis if doubt is None else analysis_of(None, doubt)
 
 
 def _doubt(analysis: Analysis, found: Trace) -> str | None:
@@ -327,16 +346,16 @@ def _doubt(analysis: Analysis, found: Trace) -> str | None:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode, and every module back in its own mode afterwards."""
-    training = [m for m in model.modules() if m.training]
-    for module in training:
-        module.training = False
+def _in_mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """The model in eval or training mode, and every module back in its own mode afterwards."""
+    switched = [m for m in model.modules() if m.training is not training]
+    for module in switched:
+        module.training = training
     try:
         yield
     finally:
-        for module in training:
-            module.training = True
+        for module in switched:
+            module.training = not training
 
 
 def _enumerate(analysis: Analysis) -> Domain:

@@ -356,10 +356,7 @@ class Mender:
 
 def reanalyse(analysis: Analysis) -> Analysis:
     """The analysis of the same model, as it is now, with the same inputs."""
-    from shapelint.api import _attempt, _evaluating
-
-    with _evaluating(analysis.model):
-        return _attempt(analysis.model, analysis.name, analysis.inputs, analysis.declared_sizes, analysis.limits)
+    return analysis.again()
 
 
 def _right(analysis: Analysis, returning: bool) -> SizeSet:

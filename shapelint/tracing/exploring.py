@@ -116,7 +116,8 @@ class ExploringPath(Path):
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
         if len(self.frames[-1].taken) >= self.limits.branches_per_path:
-            raise Undecided(f"more than {self.limits.branches_per_path} branches on sizes follow one another: {condition}")
+            many = self.limits.branches_per_path
+            raise Undecided(f"more than {many} branches on sizes follow one another: {condition}")
         choice = self.frames[-1].choose(2) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice

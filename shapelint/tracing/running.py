@@ -27,8 +27,9 @@ class Result:
 class Runner:
     """Runs copies of a model at concrete sizes, on the meta device, or on the CPU where that is not enough."""
 
-    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
+    def __init__(self, model: nn.Module, inputs: Inputs, *, training: bool = False) -> None:
         self._original = model
+        self._training = training
         self._inputs = inputs
         self._copies: dict[str, nn.Module] = {}
         self._known: dict[tuple[tuple[str, int], ...], Result] = {}
@@ -45,7 +46,7 @@ class Runner:
 
     def _run_on(self, device: str, env: Mapping[str, int]) -> Result:
         if device not in self._copies:
-            clean = _copy(self._original)
+            clean = _copy(self._original).train(self._training)
             on_meta = any(p.is_meta for p in (*clean.parameters(), *clean.buffers()))
             self._copies[device] = clean.to_empty(device="cpu") if device == "cpu" and on_meta else clean.to(device)
         model = _copy(self._copies[device])

@@ -28,8 +28,8 @@ from torch.overrides import TorchFunctionMode
 from shapelint.ops.registry import Spec, Unsupported, function_rule, module_rule
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import path as paths
-from shapelint.sizes.region import limited
 from shapelint.sizes.dim import FloatProduct
+from shapelint.sizes.region import limited
 from shapelint.tracing import exploring, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Limits, Outcome
 from shapelint.tracing.joining import join_sizes
