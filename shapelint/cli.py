@@ -24,6 +24,7 @@ from shapelint.results import LintResult
 from shapelint.words import plural
 
 if TYPE_CHECKING:
+    from shapelint.isolation.checking import Checker
     from shapelint.loading.paths import Request
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -108,6 +109,11 @@ def main() -> None:
     metavar="FILE",
     help="Write the report to this file instead of standard output.",
 )
+@click.option("--fix", is_flag=True, help="Edit the files: make every safe fix that still proves itself afterwards.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change instead, as a patch; nothing is written.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also fixes by which other sizes change than intended."
+)
 @click.option("--statistics", is_flag=True, help="Count each code instead of listing findings (text, concise, json).")
 @click.option(
     "--config",
@@ -185,6 +191,9 @@ def check(
     ignore: Sequence[str],
     output_format: str,
     output_file: Path | None,
+    fix: bool,
+    diff: bool,
+    unsafe_fixes: bool,
     statistics: bool,
     config: Path | None,
     baseline: Path | None,
@@ -218,6 +227,8 @@ def check(
       shapelint check unet.py --model 'UNet(3, 2)' --input N,3,H,W --size 512x512
       shapelint check 'monai.networks.nets:UNet' --size 'H%16==0, W%16==0'
       shapelint check src --select SL1,SL2 --output-format concise
+      shapelint check unet.py --size 512x512 --diff
+      shapelint check unet.py --size 512x512 --fix
       cat unet.py | shapelint check - --stdin-filename src/unet.py
       shapelint check src --output-format sarif --output-file shapelint.sarif
       shapelint check src --write-baseline shapelint-baseline.json
@@ -235,7 +246,7 @@ def check(
     from shapelint.distributing import parse_shard
     from shapelint.isolation.checking import Checker
     from shapelint.isolation.jobs import Permission
-    from shapelint.linting import lint_detailed, skipped_lines
+    from shapelint.linting import lint_detailed
     from shapelint.loading.errors import LoadError
     from shapelint.progress import Progress
     from shapelint.report.statistics import FORMATS
@@ -244,13 +255,15 @@ def check(
 
     if statistics and output_format not in FORMATS:
         raise click.UsageError(f"--statistics counts in {', '.join(FORMATS)}, not in {output_format}")
+    _judge_fixing(fix or diff, unsafe_fixes, watch or "-" in paths)
 
     def once() -> int:
         cache = None if no_cache else Cache(cache_folder(), time.time())
         checker = partial(Checker, jobs, timeout, memory, frozenset(map(Permission, allow)), cache)
         try:
             with Progress() as progress:
-                result = lint_detailed(
+                lint = partial(
+                    lint_detailed,
                     paths or ["."],
                     model=model,
                     inputs=inputs,
@@ -260,11 +273,14 @@ def check(
                     ignore=split_selectors(ignore),
                     config=config,
                     baseline=baseline if write_baseline is None else None,
-                    check_all=checker(on_progress=progress),
                     shard=parse_shard(shard) if shard else None,
                     standard_input=_standard_input(stdin_filename) if "-" in paths else None,
                     as_project=as_project,
                 )
+                check_all = checker(on_progress=progress)
+                result = _linted(lint, check_all, fix=fix, diff=diff, unsafe=unsafe_fixes)
+            if diff:
+                return _status(result, exit_zero)
             if write_baseline is not None:
                 _write_baseline(write_baseline, result)
             if fail_on is not None:
@@ -281,16 +297,55 @@ def check(
         except KeyboardInterrupt:
             click.echo("shapelint: interrupted", err=True)
             sys.exit(INTERRUPTED)
-        for remark in result.remarks:
-            click.echo(f"shapelint: {remark}", err=True)
-        if verbose:
-            for line in skipped_lines(result):
-                click.echo(line, err=True)
-        return 0 if exit_zero and result.exit_status == 1 else result.exit_status
+        _tell_remarks(result, verbose)
+        return _status(result, exit_zero)
 
     if watch:
         _watch(once, paths)
     sys.exit(once())
+
+
+def _judge_fixing(fixing: bool, unsafe: bool, endless: bool) -> None:
+    if unsafe and not fixing:
+        raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
+    if fixing and endless:
+        raise click.UsageError("--fix and --diff are for files, once: neither for standard input nor with --watch")
+
+
+def _tell_remarks(result: LintResult, verbose: bool) -> None:
+    from shapelint.linting import skipped_lines
+
+    for remark in result.remarks:
+        click.echo(f"shapelint: {remark}", err=True)
+    if verbose:
+        for line in skipped_lines(result):
+            click.echo(line, err=True)
+
+
+def _status(result: LintResult, exit_zero: bool) -> int:
+    return 0 if exit_zero and result.exit_status == 1 else result.exit_status
+
+
+def _linted(
+    lint: Callable[..., LintResult], checker: Checker, *, fix: bool, diff: bool, unsafe: bool
+) -> LintResult:
+    """What is to be reported: after the files were edited, what is left; if a patch is shown, what they hold."""
+    if not fix and not diff:
+        return lint(check_all=checker)
+    from shapelint.fixes.files import ChangedMeanwhileError
+    from shapelint.fixes.repairing import repair
+
+    repair_made = repair(lambda check_all: lint(check_all=check_all), checker, unsafe=unsafe)
+    try:
+        if diff:
+            click.echo(repair_made.diff(), nl=False)
+        else:
+            repair_made.write()
+    except (ChangedMeanwhileError, OSError) as error:
+        _fail(f"nothing was written: {error}")
+    for remark in (*repair_made.undone, repair_made.summary(written=not diff)):
+        click.echo(f"shapelint: {remark}", err=True)
+    return repair_made.before if diff else repair_made.after
 
 
 @main.command()

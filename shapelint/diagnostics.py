@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 
 class Severity(str, Enum):
@@ -52,6 +53,20 @@ class Fix:
     applicability: Applicability
     verified: bool
     edits: tuple[Edit, ...] = ()
+
+    def apply(self) -> tuple[Path, ...]:
+        """Make the edits in their files, once; the files that were changed.
+
+        The fix was tried on the model in memory; ``shapelint check --fix`` also analyses the edited file afresh.
+
+        Raises:
+            ValueError: the fix has no edits, it is one to make by hand.
+        """
+        from shapelint.fixes.files import apply_edits
+
+        if not self.edits:
+            raise ValueError(f"a fix to make by hand: {self.description}")
+        return apply_edits(self.edits)
 
 
 @dataclass(frozen=True, slots=True)
