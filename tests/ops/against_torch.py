@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -180,3 +181,8 @@ def _real(device: str) -> Callable[[Any, Any], Any]:
 
 def _first_dtype(arguments: Sequence[Any]) -> torch.dtype:
     return next((argument.dtype for argument in arguments if isinstance(argument, Shaped)), torch.float32)
+
+
+def label(value: object) -> str:
+    """A test's name for a parameter: the same in every process, so without addresses."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shapelint.ops.conversions import as_type, is_same_size
-from tests.ops.against_torch import Symbolic, check, shaped
+from tests.ops.against_torch import Symbolic, check, label, shaped
 
 NAMES = ["float", "double", "half", "bfloat16", "int", "long", "short", "char", "byte", "bool", "cfloat"]
 
@@ -29,7 +29,7 @@ def test_named_conversions(name: str) -> None:
         (torch.Tensor.is_signed, ()), (torch.Tensor.is_same_size, (shaped("H", 2),)),
         (torch.Tensor.is_same_size, (shaped(2),)),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_conversions(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, shaped("H", 2), *arguments, sizes={"H": range(3)})

@@ -15,7 +15,7 @@ from shapelint.ops.broadcasting import broadcast
 from shapelint.ops.registry import function_rule
 from shapelint.sizes import Condition, Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim, evaluate
-from tests.ops.against_torch import check, shaped
+from tests.ops.against_torch import check, label, shaped
 
 SIZES = {"H": range(5), "W": range(5)}
 INTEGERS, TRUTHS, COMPLEX = torch.int64, torch.bool, torch.complex64
@@ -58,7 +58,7 @@ MODULES = [
 
 
 @pytest.mark.parametrize("module", MODULES, ids=repr)
-@pytest.mark.parametrize("shape", [("H",), ("H", 3), ("H", "W", 4), (1, "H", 3, "W")], ids=str)
+@pytest.mark.parametrize("shape", [("H",), ("H", 3), ("H", "W", 4), (1, "H", 3, "W")], ids=label)
 def test_activation_modules(module: nn.Module, shape: tuple[Any, ...]) -> None:
     check(module, shaped(*shape), sizes={"H": range(1, 5), "W": range(1, 4)})
 
@@ -82,7 +82,7 @@ def test_two_tensors_broadcast(function: Any) -> None:
         ((2, "H"), (2, 3)), (("H", "H"), ("W", "W")), ((), ("H",)), (("H//2",), ("W",)), (("H - H//2",), ("H//2",)),
         ((2, "H"), (3, "H")), ((0, "H"), ("W", 1)), (("H + 1",), ("H",)), (("H*W",), ("H",)), ((3, 1), ("H", 4, "W")),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_broadcasting(a: tuple[Any, ...], b: tuple[Any, ...]) -> None:
     check(torch.add, shaped(*a), shaped(*b), sizes=SIZES)
@@ -95,8 +95,8 @@ DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.int32
 NUMBERS = [True, 2, 2.5, 1j]
 
 
-@pytest.mark.parametrize("function", [torch.add, torch.mul, torch.div, torch.Tensor.mul_, torch.Tensor.div_], ids=str)
-@pytest.mark.parametrize("a", DTYPES, ids=str)
+@pytest.mark.parametrize("function", [torch.add, torch.mul, torch.div, torch.Tensor.mul_, torch.Tensor.div_], ids=label)
+@pytest.mark.parametrize("a", DTYPES, ids=label)
 def test_dtypes_are_promoted(function: Any, a: torch.dtype) -> None:
     for b in DTYPES:
         for left in [(2,), ()]:
@@ -152,7 +152,7 @@ def test_division_rounds(rounding_mode: str | None) -> None:
         (torch.Tensor.__ne__, (shaped("H"), shaped("W"))),
         (torch.bitwise_and, (shaped("H", dtype=INTEGERS), shaped("W", dtype=INTEGERS))),
     ],
-    ids=str,
+    ids=label,
 )
 def test_several_operands(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, *arguments, sizes=SIZES)

@@ -9,12 +9,12 @@ import torch
 
 from shapelint.ops.factories import tensor
 from shapelint.sizes.dim import dim
-from tests.ops.against_torch import check, shaped
+from tests.ops.against_torch import check, label, shaped
 
 SIZES = {"H": range(6), "W": range(4)}
 
 
-@pytest.mark.parametrize("function", [torch.zeros, torch.ones, torch.empty, torch.rand, torch.randn], ids=str)
+@pytest.mark.parametrize("function", [torch.zeros, torch.ones, torch.empty, torch.rand, torch.randn], ids=label)
 def test_filled(function: Any) -> None:
     check(function, "H", 3, "W", sizes=SIZES)
     check(function, ("H", 3), dtype=torch.float64, sizes=SIZES)
@@ -46,7 +46,7 @@ def test_filled(function: Any) -> None:
         (torch.tensor, ([1, 2.5],)),
         (torch.as_tensor, (shaped("H"),)), (torch.tensor, (1j,)), (torch.tensor, ([True, 1],)),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_factories(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, *arguments, sizes=SIZES)
@@ -61,7 +61,7 @@ def test_factories(function: Any, arguments: tuple[Any, ...]) -> None:
         (0, "2*H", "W"),
         (0.5, "H", 1), (0.5, "H", 2), (0, "H", 1.0), (0, 1, 0.1), (0, "H", 0.1), (-1.0, 1.0, 0.2), (3.0, "H", -0.5),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_arange(bounds: tuple[Any, ...]) -> None:
     check(torch.arange, *bounds, sizes={"H": range(1, 14), "W": range(1, 5)})

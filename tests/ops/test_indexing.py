@@ -14,7 +14,7 @@ from shapelint.ops.indexing import getitem, setitem, subscripted
 from shapelint.ops.registry import Unsupported, function_rule
 from shapelint.sizes import Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim, evaluate
-from tests.ops.against_torch import Symbolic, check, shaped
+from tests.ops.against_torch import Symbolic, check, label, shaped
 
 INTEGERS, TRUTHS = torch.int64, torch.bool
 SIZES = {"H": range(1, 6), "W": range(1, 6)}
@@ -101,7 +101,7 @@ def test_subscripts(source: str) -> None:
     "source", ["0", "1:", ":, 0", "I(2)", "I(2), :, I(2)", "..., None", "0, 0, 0", ":H - 1", "..., :W"]
 )
 @pytest.mark.parametrize(
-    "value", [(), (1,), (3,), (1, 1, 1, 3), (2, 3), (4, 3), (4, 5, 3), (2, 5), (4, 5, 3, 1), (0, 3)], ids=str
+    "value", [(), (1,), (3,), (1, 1, 1, 3), (2, 3), (4, 3), (4, 5, 3), (2, 5), (4, 5, 3, 1), (0, 3)], ids=label
 )
 def test_assignment_to_a_subscript(source: str, value: tuple[int, ...]) -> None:
     names = {"H": 4, "W": 2}
@@ -176,7 +176,7 @@ INDEX = shaped(2, dtype=INTEGERS)
         (torch.slice_scatter, (X, shaped("H", 2, 3), 1, 0, 2)), (torch.slice_scatter, (X, shaped("H", "W", 3), 1)),
         (torch.select_scatter, (X, shaped("H", 3), 1, 0)), (torch.select_scatter, (X, shaped("W", 3), 1, 0)),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_pieces(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, *arguments, sizes=SIZES)

@@ -11,12 +11,12 @@ from torch import nn
 
 from shapelint.ops.linear import linear_module
 from shapelint.sizes import SizeError
-from tests.ops.against_torch import Symbolic, check, shaped
+from tests.ops.against_torch import Symbolic, check, label, shaped
 
 SIZES = {"H": range(1, 5), "W": range(1, 5)}
 
 
-@pytest.mark.parametrize("shape", [("H", 4), ("H", "W"), ("H", 2, "W"), ("W",), (), ("H", "2*W")], ids=str)
+@pytest.mark.parametrize("shape", [("H", 4), ("H", "W"), ("H", 2, "W"), ("W",), (), ("H", "2*W")], ids=label)
 def test_linear_layers(shape: tuple[Any, ...]) -> None:
     check(nn.Linear(4, 7), shaped(*shape), sizes=SIZES)
     check(F.linear, shaped(*shape), shaped(7, 4), shaped(7), sizes=SIZES)
@@ -35,8 +35,11 @@ PRODUCTS = (
 )
 
 
-@pytest.mark.parametrize("a", [("W",), ("H", "W"), (2, "H", "W"), ("H", 1, 3, "W"), (), (3, "H")], ids=str)
-@pytest.mark.parametrize("b", [("W",), ("W", 5), (2, "W", 5), ("H", "W", 5), (1, 4, "W", "H"), (), ("H", "W")], ids=str)
+RIGHT = [("W",), ("W", 5), (2, "W", 5), ("H", "W", 5), (1, 4, "W", "H"), (), ("H", "W")]
+
+
+@pytest.mark.parametrize("a", [("W",), ("H", "W"), (2, "H", "W"), ("H", 1, 3, "W"), (), (3, "H")], ids=label)
+@pytest.mark.parametrize("b", RIGHT, ids=label)
 def test_products(a: tuple[Any, ...], b: tuple[Any, ...]) -> None:
     for function in PRODUCTS:
         check(function, shaped(*a), shaped(*b), sizes=SIZES)
@@ -52,7 +55,7 @@ def test_products(a: tuple[Any, ...], b: tuple[Any, ...]) -> None:
         (torch.Tensor.baddbmm_, [("H", 3, "W"), (2, 3, 4), (2, 4, "W")]),
         (torch.Tensor.addr_, [("H", 1), ("W",), (3,)]),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_products_that_add(function: Any, shapes: list[tuple[Any, ...]] | None) -> None:
     if shapes is None:
@@ -62,7 +65,7 @@ def test_products_that_add(function: Any, shapes: list[tuple[Any, ...]] | None) 
 
 
 @pytest.mark.parametrize(
-    "dims", [0, 1, 2, 3, ([1], [0]), ([0, 1], [1, 0]), ([-1], [0]), ([0], [0, 1]), ([4], [0])], ids=str
+    "dims", [0, 1, 2, 3, ([1], [0]), ([0, 1], [1, 0]), ([-1], [0]), ([0], [0, 1]), ([4], [0])], ids=label
 )
 def test_tensordot(dims: Any) -> None:
     check(torch.tensordot, shaped("H", "W"), shaped("W", 3), dims, sizes=SIZES)
@@ -86,7 +89,7 @@ def test_tensordot(dims: Any) -> None:
         ("bchw,bkhw->bck", [(1, 3, "H", "W"), (1, 5, "H", 4)]), ("...i,...i", [("H", 3), ("H", 3)]),
         ("i1->i", [("H", 1)]),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_einsum(equation: str, shapes: list[tuple[Any, ...]]) -> None:
     check(torch.einsum, equation, *(shaped(*shape) for shape in shapes), sizes=SIZES)

@@ -11,7 +11,7 @@ import shapelint.ops.merge  # noqa: F401 - registers the rules
 from shapelint.ops.registry import Unsupported, function_rule
 from shapelint.sizes import Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim
-from tests.ops.against_torch import Symbolic, check, shaped
+from tests.ops.against_torch import Symbolic, check, label, shaped
 
 SIZES = {"H": range(6), "W": range(6)}
 INTEGERS = torch.int64
@@ -25,7 +25,7 @@ INTEGERS = torch.int64
         ([("H",), (0,)], 0), ([(0,), ("H", "W")], 1), ([(0,), (0,)], 0), ([(0,), ("H",)], 0), ([("H", 2), ("H",)], 0),
         ([()], 0), ([("H//2", 2), ("H - H//2", 2)], 0), ([(2, "H//2*2"), (2, "H")], 0), ([("H", "W")], 1),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_cat_and_stack(shapes: list[tuple[Any, ...]], dim: int) -> None:
     tensors = [shaped(*shape) for shape in shapes]
@@ -38,7 +38,7 @@ def test_cat_and_stack(shapes: list[tuple[Any, ...]], dim: int) -> None:
 @pytest.mark.parametrize(
     "shapes",
     [[()], [(), ()], [("H",), ("W",)], [("H", 2), ("W", 2)], [(2, "H"), (2, "W")], [(2, 3, "H"), (2, 3, "W")]],
-    ids=str,
+    ids=label,
 )
 def test_named_stacks(function: Any, shapes: list[tuple[Any, ...]]) -> None:
     tensors = [shaped(*shape) for shape in shapes]
@@ -72,7 +72,7 @@ def test_chunk_of_a_size_that_leaves_no_doubt(least: int, chunks: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [1, 2, 5, 7, 0, [2, 3], [5], [1, 1, 3], [2, 2], [-1, 6], ["H", "5 - H"], ["H", 2]], ids=str
+    "sizes", [1, 2, 5, 7, 0, [2, 3], [5], [1, 1, 3], [2, 2], [-1, 6], ["H", "5 - H"], ["H", 2]], ids=label
 )
 def test_split(sizes: Any) -> None:
     check(torch.split, shaped("H", 5), sizes, 1, sizes={"H": range(7)})
@@ -85,7 +85,7 @@ def test_split_into_pieces_of_a_symbolic_size() -> None:
     check(torch.split, shaped("H"), ["H//2", "H - H//2"], sizes={"H": range(6)})
 
 
-@pytest.mark.parametrize("indices", [(1,), (1, 3), (3, 1), (-1,), (0, 9), ("H", 4), (1, "W")], ids=str)
+@pytest.mark.parametrize("indices", [(1,), (1, 3), (3, 1), (-1,), (0, 9), ("H", 4), (1, "W")], ids=label)
 def test_tensor_split_at_indices(indices: Any) -> None:
     check(torch.tensor_split, shaped(2, "H"), indices, 1, sizes=SIZES)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import shapelint.ops.reduce  # noqa: F401 - registers the rules
-from tests.ops.against_torch import check, shaped
+from tests.ops.against_torch import check, label, shaped
 
 SIZES = {"H": range(4), "W": range(4)}
 INTEGERS, TRUTHS = torch.int64, torch.bool
@@ -41,7 +41,7 @@ def test_reductions(function: Any) -> None:
         check(function, shaped())
 
 
-@pytest.mark.parametrize("dtype", [INTEGERS, TRUTHS, torch.complex64, torch.float16, torch.uint8], ids=str)
+@pytest.mark.parametrize("dtype", [INTEGERS, TRUTHS, torch.complex64, torch.float16, torch.uint8], ids=label)
 def test_the_dtype_of_reductions(dtype: torch.dtype) -> None:
     for function in (torch.sum, torch.mean, torch.prod, torch.any, torch.cumsum):
         check(function, shaped(2, 3, dtype=dtype), dim=1)
@@ -72,7 +72,7 @@ def test_the_dtype_of_reductions(dtype: torch.dtype) -> None:
         (F.pairwise_distance, (shaped("H", 3), shaped("W", 3))), (F.pairwise_distance, (shaped("H"), shaped("H"))),
         (torch.histc, (X, "W")),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_forms(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, *arguments, sizes={"H": range(1, 4), "W": range(1, 4)})

@@ -12,7 +12,7 @@ import shapelint.ops.reshape  # noqa: F401 - registers the rules
 from shapelint.ops.registry import function_rule
 from shapelint.sizes import Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim
-from tests.ops.against_torch import Symbolic, check, shaped
+from tests.ops.against_torch import Symbolic, check, label, shaped
 
 SIZES = {"H": range(7), "W": range(7)}
 
@@ -33,7 +33,7 @@ SIZES = {"H": range(7), "W": range(7)}
         (("H//3", "W"), ("H//3", -1)), (("H", "H"), (9,)),
         (("H", "W", 6), ("H", "W//2", 2, 3, 2)), (("H", "H"), ("H", "W")), ((2, 3), ("H", "W"))
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_view(old: tuple[Any, ...], new: tuple[Any, ...]) -> None:
     check(torch.Tensor.view, shaped(*old), *new, sizes=SIZES)
@@ -73,7 +73,7 @@ def test_view_as_another_dtype(dtype: torch.dtype) -> None:
     check(torch.Tensor.view, shaped("H", dtype=torch.float64), dtype=dtype, sizes=SIZES)
 
 
-@pytest.mark.parametrize("arguments", [(), (1,), (1, 2), (-2,), (2, 1), (0, 3), (0, -2), (4,)], ids=str)
+@pytest.mark.parametrize("arguments", [(), (1,), (1, 2), (-2,), (2, 1), (0, 3), (0, -2), (4,)], ids=label)
 def test_flatten(arguments: tuple[int, ...]) -> None:
     check(torch.flatten, shaped("H", 3, "W", 2), *arguments, sizes=SIZES)
     check(torch.flatten, shaped(), *arguments)
@@ -84,7 +84,7 @@ def test_flatten(arguments: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("at", "sizes"),
     [(1, (2, -1)), (1, (3, 2)), (-1, ("H", 1)), (0, ("H", 1)), (1, (-1,)), (2, (1,)), (1, ()), (1, [2, 3])],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_unflatten(at: int, sizes: Any) -> None:
     check(torch.unflatten, shaped("H", "W"), at, sizes, sizes=SIZES)
@@ -122,7 +122,7 @@ EXACT = {"H": range(1, 4), "W": range(1, 4)}
         (torch.broadcast_to, ((2, "H", 3, "W", 4),)), (torch.Tensor.expand, (-1, -1, -1, 0)),
         (torch.Tensor.expand, (4, 4, -1, -2)),
     ],
-    ids=str,
+    ids=label,
 )  # fmt: skip
 def test_order_and_repetition(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, X, *arguments, sizes=EXACT)
