@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shapelint.network import Network
 
 ENUMERATED_LIMIT = 160
-ENUMERATED_SECONDS = 20.0
+ENUMERATED_SECONDS = 8.0
 
 
 class Analysis:

@@ -326,6 +326,9 @@ def _uncached(cached: Any) -> Any:
         symbolic = is_symbolic(args) or is_symbolic(kwargs)
         return (cached.__wrapped__ if symbolic else cached)(*args, **kwargs)
 
+    # A module that is first imported during a trace keeps this function, and may ask for its cache.
+    for name in ("cache_info", "cache_clear", "cache_parameters"):
+        setattr(call, name, getattr(cached, name))
     return call
 
 

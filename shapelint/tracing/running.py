@@ -48,7 +48,7 @@ class Runner:
         if device not in self._copies:
             clean = _copy(self._original).train(self._training)
             on_meta = any(p.is_meta for p in (*clean.parameters(), *clean.buffers()))
-            self._copies[device] = clean.to_empty(device="cpu") if device == "cpu" and on_meta else clean.to(device)
+            self._copies[device] = _on_cpu(clean) if device == "cpu" and on_meta else clean.to(device)
         model = _copy(self._copies[device])
         before = paths.active()
         paths.activate(None)
@@ -70,6 +70,15 @@ def _copy(model: nn.Module) -> nn.Module:
             if isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     return copy.deepcopy(model, memo)
+
+
+def _on_cpu(model: nn.Module) -> nn.Module:
+    """A meta model on the CPU: it never had contents, so they are made 0 and not whatever memory holds."""
+    model = model.to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.zero_()
+    return model
 
 
 def _is_meta_limit(error: Exception) -> bool:
