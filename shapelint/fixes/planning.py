@@ -13,7 +13,7 @@ from shapelint.diagnostics import Edit, Location
 from shapelint.fixes.editing import Source
 from shapelint.fixes.flow import Flow, Spot, Step, source_of, steps, torch_parameters
 from shapelint.network.origins import construction_chain, construction_of, in_building_order
-from shapelint.network.steps import argument_names
+from shapelint.network.steps import argument_names, function_name
 from shapelint.tracing.record import Place
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def plan(model: nn.Module, changes: Sequence[Change], skips: Sequence[Skip] = ()
             if change.attribute == "resize":
                 edits += _resized(change)
             elif change.targets is not None:
-                edits += _told_size(model, change, skips)
-            elif change.call.kind != "module":
+                edits += _told_size(model, change, changes, skips)
+            elif _layer_of(model, change) is None:
                 edits.append(_of_function(change))
     except CannotEditError as reason:
         return Plan((), str(reason))
@@ -66,9 +66,9 @@ class Skip:
 def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> Iterator[Edit]:
     """The edits for one parameter of all layers."""
     wanted = {
-        id(change.call.target): _plain(change.value)
+        id(_layer_of(model, change)): _plain(change.value)
         for change in changes
-        if change.attribute == attribute and change.call.kind == "module" and change.targets is None
+        if change.attribute == attribute and change.targets is None and _layer_of(model, change) is not None
     }
     if not wanted:
         return
@@ -80,6 +80,14 @@ def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> I
             continue
         spot = _agreed(places, layers.values(), layer, value, wanted, attribute)
         yield spot.edit(value, _DEFAULTS[attribute])
+
+
+def _layer_of(model: nn.Module, change: Change) -> nn.Module | None:
+    """The layer whose parameter a change is of; a subclass of torch's own calls the function itself."""
+    if change.call.kind == "module":
+        return change.call.module
+    module = model.get_submodule(change.layer)
+    return module if isinstance(module, nn.modules.conv._ConvNd) else None
 
 
 def _agreed(
@@ -132,12 +140,14 @@ def _of_function(change: Change) -> Edit:
     """Another argument for a call of ``conv_transpose2d`` and the like."""
     place = change.call.place
     spots = Flow(steps([place]), argument_names(change.call)).spots(change.attribute) if place is not None else []
-    if not spots:
+    if place is None or not spots or not _calls(place.location(), function_name(change.call.target)):
         raise CannotEditError(f"where {change.attribute} gets its value cannot be read off the source")
     return spots[0].edit(_plain(change.value), _DEFAULTS.get(change.attribute))
 
 
-def _told_size(model: nn.Module, change: Change, skips: Sequence[Skip]) -> Iterator[Edit]:
+def _told_size(
+    model: nn.Module, change: Change, changes: Sequence[Change], skips: Sequence[Skip]
+) -> Iterator[Edit]:
     """The size of a tensor in scope, handed to a decoder step in ``forward``."""
     if change.call.kind == "module" and _in_sequential(model, change.layer):
         raise CannotEditError("an nn.Sequential hands no output_size on to its layers")
@@ -147,8 +157,12 @@ def _told_size(model: nn.Module, change: Change, skips: Sequence[Skip]) -> Itera
         raise CannotEditError("the call in forward was not found")
     for place, names in found:
         source, call = _call_of(place)
-        if names:
-            shape = f"{names[0]}.shape[{2 - rank}:]"
+        others = [seen for other in changes if other is not change for at, seen in other.names.places() if at == place]
+        common = [name for name in names if all(name in seen for seen in others)]
+        if common:
+            shape = f"{common[0]}.shape[{2 - rank}:]"
+        elif others:
+            raise CannotEditError("nothing in scope at the call in forward has this size for all layers called there")
         else:
             shape, edit = _kept_size(change, source, call, rank, skips)
             yield edit

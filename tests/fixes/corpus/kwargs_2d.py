@@ -1,0 +1,21 @@
+"""A dict of keyword arguments."""
+
+from torch import nn
+
+
+OPTIONS = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 0}
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down1 = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.down2 = nn.Conv2d(4, 8, 3, stride=2, padding=1)
+        self.up2 = nn.ConvTranspose2d(8, 4, **OPTIONS)
+        self.up1 = nn.ConvTranspose2d(4, 1, **OPTIONS)
+
+    def forward(self, x):
+        x = self.down1(x)
+        x = self.down2(x)
+        x = self.up2(x)
+        return self.up1(x)

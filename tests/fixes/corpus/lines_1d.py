@@ -1,0 +1,26 @@
+"""An argument a line, with comments."""
+
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down1 = nn.Conv1d(1, 4, 3, stride=2, padding=1)
+        self.down2 = nn.Conv1d(4, 8, 3, stride=2, padding=1)
+        self.up2 = nn.ConvTranspose1d(
+            8,
+            4,  # channels
+            kernel_size=3,
+            stride=2,
+            padding=1,  # as in down2
+        )
+        self.up1 = nn.ConvTranspose1d(
+            4, 1, 3, stride=2, padding=1  # the last one: {no comma}
+        )
+
+    def forward(self, x):
+        x = self.down1(x)
+        x = self.down2(x)
+        x = self.up2(x)
+        return self.up1(x)

@@ -1,0 +1,23 @@
+"""functools.partial."""
+
+from functools import partial
+
+from torch import nn
+
+
+Up = partial(nn.ConvTranspose3d, kernel_size=3, stride=2, padding=1, output_padding=0)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down1 = nn.Conv3d(1, 4, 3, stride=2, padding=1)
+        self.down2 = nn.Conv3d(4, 8, 3, stride=2, padding=1)
+        self.up2 = Up(8, 4)
+        self.up1 = Up(4, 1)
+
+    def forward(self, x):
+        x = self.down1(x)
+        x = self.down2(x)
+        x = self.up2(x)
+        return self.up1(x)

@@ -1,0 +1,23 @@
+"""A subclass of the transposed convolution."""
+
+from torch import nn
+
+
+class Up(nn.ConvTranspose1d):
+    def __init__(self, i, o):
+        super().__init__(i, o, 3, stride=2, padding=1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down1 = nn.Conv1d(1, 4, 3, stride=2, padding=1)
+        self.down2 = nn.Conv1d(4, 8, 3, stride=2, padding=1)
+        self.up2 = Up(8, 4)
+        self.up1 = Up(4, 1)
+
+    def forward(self, x):
+        x = self.down1(x)
+        x = self.down2(x)
+        x = self.up2(x)
+        return self.up1(x)

@@ -1,0 +1,18 @@
+"""An output_padding that has to go."""
+
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down1 = nn.Conv1d(1, 4, 3, stride=2, padding=1)
+        self.down2 = nn.Conv1d(4, 8, 3, stride=2, padding=1)
+        self.up2 = nn.ConvTranspose1d(8, 4, 4, stride=2, padding=1, output_padding=1)
+        self.up1 = nn.ConvTranspose1d(4, 1, 4, stride=2, output_padding=1, padding=1)
+
+    def forward(self, x):
+        x = self.down1(x)
+        x = self.down2(x)
+        x = self.up2(x)
+        return self.up1(x)
