@@ -1,0 +1,124 @@
+"""``check --fix`` and ``--diff`` as one runs them, and what they refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from shapelint.cli import main
+from shapelint.diagnostics import Applicability, Diagnostic, Edit, Fix, Location, Severity
+from shapelint.fixes.editing import OverlapError, edited
+from shapelint.fixes.files import ChangedMeanwhileError, EditedFile, write
+from shapelint.fixes.repairing import repair
+from shapelint.isolation.checking import Checker
+from shapelint.linting import lint, lint_detailed
+from shapelint.results import LintResult
+from tests.fixes import golden
+
+
+def check(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", "--no-cache", *arguments])
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(golden.CORPUS / "keyword_2d.py", tmp_path / "net.py")
+    return Path("net.py")
+
+
+def test_a_patch_is_shown_and_nothing_written(broken: Path) -> None:
+    before = broken.read_bytes()
+    result = check("net.py", "--diff", "--unsafe-fixes")
+    expected = (golden.CORPUS / "keyword_2d.parameter.patch").read_text()
+    assert result.stdout == expected.replace("keyword_2d.py", "net.py")
+    assert "Would fix 2 findings in 1 file; none left." in result.stderr
+    assert result.exit_code == 1
+    assert broken.read_bytes() == before
+
+
+def test_files_are_edited_once(broken: Path) -> None:
+    data = broken.read_text().replace("\n", "\r\n").encode("utf-8-sig")
+    broken.write_bytes(data)
+    broken.chmod(0o754)
+    result = check("net.py", "--fix")
+    assert "Fixed 2 findings in 1 file; none left." in result.stderr
+    assert result.exit_code == 0
+    after = broken.read_bytes()
+    assert after.startswith(b"\xef\xbb\xbf")
+    assert after.count(b"\r\n") == after.count(b"\n")
+    assert b"x = self.up2(x, output_size=down2_size)\r\n" in after
+    assert stat.S_IMODE(broken.stat().st_mode) == 0o754
+    assert sorted(os.listdir()) == ["net.py"]
+    again = check("net.py", "--fix")
+    assert again.exit_code == 0
+    assert broken.read_bytes() == after
+
+
+def test_an_edit_that_does_not_prove_itself_is_undone(broken: Path) -> None:
+    before = broken.read_bytes()
+
+    def lint_with_wrong_fixes(check_all: object) -> LintResult:
+        result = lint_detailed(["net.py"], check_all=check_all)  # type: ignore[arg-type]
+        return dataclasses.replace(result, diagnostics=tuple(map(_with_wrong_fix, result.diagnostics)))
+
+    def _with_wrong_fix(finding: Diagnostic) -> Diagnostic:
+        place = next(fix for fix in finding.fixes if fix.edits).edits[0].location
+        wrong = Edit(place, ", bias=False")
+        return dataclasses.replace(finding, fixes=(Fix("wrong", Applicability.SAFE, True, (wrong,)),))
+
+    made = repair(lint_with_wrong_fixes, Checker(1), unsafe=False)
+    assert made.files == ()
+    assert made.fixed == 0
+    assert "undone: the finding is still there" in made.undone[0]
+    assert made.summary(written=True) == "No finding could be fixed; 2 left."
+    assert broken.read_bytes() == before
+
+
+def test_a_file_that_changed_meanwhile_is_left_alone(broken: Path) -> None:
+    file = EditedFile.read(broken).with_edits([Edit(Location("net.py", 1, 1, 1, 1), "# new\n")])
+    broken.write_text("x = 1\n")
+    with pytest.raises(ChangedMeanwhileError, match="left alone"):
+        write([file])
+    assert broken.read_text() == "x = 1\n"
+    assert sorted(os.listdir()) == ["net.py"]
+
+
+def test_fixes_of_findings_can_be_applied(broken: Path) -> None:
+    findings = lint([broken])
+    assert [finding.code for finding in findings] == ["SL101", "SL101"]
+    assert findings[0].fixes[0].apply() == (broken,)
+    assert not [finding for finding in lint([broken]) if finding.severity is not Severity.NOTE]
+
+
+def test_a_fix_by_hand_cannot_be_applied() -> None:
+    with pytest.raises(ValueError, match="by hand"):
+        Fix("think", Applicability.MANUAL, True).apply()
+
+
+def test_layers_that_need_different_values(tmp_path: Path) -> None:
+    source = (golden.CORPUS / "loop_2d.py").read_text()
+    file = tmp_path / "net.py"
+    source = source.replace("for i, o in [(8, 4), (4, 1)]", "for i, o, k in [(8, 4, 3), (4, 1, 4)]")
+    file.write_text(source.replace("(i, o, 3", "(i, o, k"))
+    (finding, *_) = [finding for finding in lint([file]) if finding.code == "SL101"]
+    assert finding.fixes[0].applicability is Applicability.MANUAL
+    assert "not written by --fix: the layers that line 13 builds need different values" in finding.fixes[0].description
+
+
+def test_edits_do_not_overlap() -> None:
+    one = Edit(Location("a.py", 1, 1, 1, 3), "x")
+    with pytest.raises(OverlapError):
+        edited("abc\n", [one, Edit(Location("a.py", 1, 2, 1, 4), "y")])
+    assert edited("äbc\r\nd\r\n", [one, Edit(Location("a.py", 2, 1, 2, 1), "n\n")]) == "xc\r\nn\r\nd\r\n"
+
+
+def test_unsafe_alone_is_refused() -> None:
+    assert check("net.py", "--unsafe-fixes").exit_code == 2
+    assert check("-", "--fix").exit_code == 2
