@@ -104,13 +104,12 @@ def repair(lint: Lint, checker: Checker, *, unsafe: bool) -> Repair:
 
 
 def _applicable(result: LintResult, tried: set[frozenset[Edit]], *, unsafe: bool) -> Iterator[tuple[Diagnostic, Fix]]:
-    allowed = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
-    for finding in result.diagnostics:
-        if finding.severity is Severity.NOTE:
-            continue
-        for fix in finding.fixes:
-            if fix.edits and fix.verified and fix.applicability in allowed and frozenset(fix.edits) not in tried:
-                yield finding, fix
+    """The fixes that are left to try, safe ones first."""
+    for allowed in (Applicability.SAFE, Applicability.UNSAFE) if unsafe else (Applicability.SAFE,):
+        for finding in _told(result):
+            for fix in finding.fixes:
+                if fix.edits and fix.verified and fix.applicability is allowed and frozenset(fix.edits) not in tried:
+                    yield finding, fix
 
 
 def _objection(finding: Diagnostic, before: LintResult, after: LintResult) -> str:

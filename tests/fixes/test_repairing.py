@@ -35,7 +35,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_patch_is_shown_and_nothing_written(broken: Path) -> None:
     before = broken.read_bytes()
-    result = check("net.py", "--diff", "--unsafe-fixes")
+    result = check("net.py", "--diff", "--size", "64x64")
     expected = (golden.CORPUS / "keyword_2d.parameter.patch").read_text()
     assert result.stdout == expected.replace("keyword_2d.py", "net.py")
     assert "Would fix 2 findings in 1 file; none left." in result.stderr
