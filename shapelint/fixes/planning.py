@@ -200,7 +200,7 @@ def _resizing(change: Change, source: Source, call: ast.Call, shape: str) -> str
     layer = change.call.target
     if len(call.args) != 1 or call.keywords:
         raise CannotEditError("the call has further arguments already")
-    options = "" if layer.mode == "nearest" else f", mode={layer.mode!r}"
+    options = "" if layer.mode == "nearest" else f', mode="{layer.mode}"'
     if layer.align_corners is not None:
         options += f", align_corners={layer.align_corners}"
     return f"{_functional(source)}.interpolate({source.code_of(call.args[0])}, size={shape}{options})"
