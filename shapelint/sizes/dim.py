@@ -316,8 +316,9 @@ def bounded_quotient(a: Expr, b: Expr) -> Expr | None:
 def _bounded_quotient(a: Expr, b: Expr) -> Expr | None:
     names = tuple(sorted({*a.support, *b.support}))
     sizes = rg.possible(names)
-    proper = cond.all_of(cond.compare(ex.add_constant(b, -1), ">="), cond.compare(a, ">="))
-    here = cond.placed_of(proper).over(names).intersect(sizes)
+    here = cond.placed_of(cond.compare(ex.add_constant(b, -1), ">=")).over(names).intersect(sizes)
+    if here.is_empty() or not here.is_subset(cond.placed_of(cond.compare(a, ">=")).over(names)):
+        return None
     for most in (1, 2, 4, 8, 16, 32, MAX_QUOTIENT):
         within = cond.placed_of(_less(a, ex.scale(b, most + 1))).over(names)
         if here.is_subset(within):

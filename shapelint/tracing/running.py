@@ -73,11 +73,16 @@ def _copy(model: nn.Module) -> nn.Module:
 
 
 def _on_cpu(model: nn.Module) -> nn.Module:
-    """A meta model on the CPU: it never had contents, so they are made 0 and not whatever memory holds."""
+    """A meta model on the CPU. It never had contents: it gets those of a fresh one, or 0, not what memory holds."""
     model = model.to_empty(device="cpu")
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()
+        for module in model.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
     return model
 
 

@@ -21,6 +21,7 @@ MISSING = object()
 """The value of an attribute that was not there."""
 
 _original_setattr: Any = nn.Module.__setattr__
+original_delattr: Any = nn.Module.__delattr__
 _OWN_TABLES = frozenset(nn.Module().__dict__)
 
 

@@ -122,8 +122,13 @@ class Tracer:
         def setattribute(module: nn.Module, name: str, value: Any) -> None:
             tracer.write_attribute(module, name, value)
 
+        def deleteattribute(module: nn.Module, name: str) -> None:
+            tracer.note_attribute(module, name)
+            state.original_delattr(module, name)
+
         try:
             patches.set(nn.Module, "__call__", call)
+            patches.set(nn.Module, "__delattr__", deleteattribute)
             patches.set(nn.Module, "__setattr__", setattribute)
             patches.apply_to(self.model)
             use_dispatch(self.dispatch)
@@ -160,8 +165,7 @@ class Tracer:
             self.layers.pop()
             if self.path.frames:
                 # also when it raises: the caller's next path starts from the attributes this one started from
-                for key, old in written.items():
-                    self.path.frames[-1].written.setdefault(key, old)
+                _merge(written, self.path.frames[-1].written)
         self.path.domain = outcome.domain
         return outcome.value
 
@@ -189,13 +193,14 @@ class Tracer:
                 pending.extend(frame.pending)
                 outcome.several = bool(pending or outcomes)
                 self._describe(outcome, frame, saved)
-                for attribute, old in frame.written.items():
-                    written.setdefault(attribute, old)
+                _merge(frame.written, written)
                 outcomes.append(outcome)
                 if len(outcomes) > self.limits.paths_per_module:
                     raise Undecided(f"{self._here()} has more than {self.limits.paths_per_module} paths")
         finally:
             self.path.frames.pop()
+            # also when the analysis gives up in the middle: the model must be left as it was
+            _merge(frame.written, written)
         if len(outcomes) > 1 and written:
             for outcome in outcomes:
                 # what a path left alone has the value from before, so that paths still join
@@ -296,11 +301,15 @@ class Tracer:
 
     def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
         """A model that sets attributes in forward gets them back as they were."""
+        self.note_attribute(module, name)
+        state.write((module, name), value)
+
+    def note_attribute(self, module: nn.Module, name: str) -> None:
+        """Write down an attribute's value before it changes."""
         if self.path.frames:
             written = self.path.frames[-1].written
             if (module, name) not in written:
                 written[module, name] = state.read((module, name))
-        state.write((module, name), value)
 
     # --- functions -------------------------------------------------------------------------------
 
@@ -436,6 +445,12 @@ def trace(
 
 
 # --- small things ------------------------------------------------------------------------------------------
+
+
+def _merge(newer: state.Written, older: state.Written) -> None:
+    """Add attributes that were set later; what was there before them stays what it was."""
+    for attribute, old in newer.items():
+        older.setdefault(attribute, old)
 
 
 def _plain(module: nn.Module) -> bool:

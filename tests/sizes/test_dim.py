@@ -185,3 +185,10 @@ def test_select_is_piecewise() -> None:
     with following(Path(Domain.positive(["H", "W"]))):
         size = select(H > 10, H // 2, H + 1)
     assert [evaluate(size, {"H": h}) for h in (10, 11)] == [11, 5]
+
+
+def test_a_negative_quotient_of_sizes_is_not_taken_for_a_small_one() -> None:
+    with following(Path(Domain.positive(["H", "W"]).restrict(H >= 2))):
+        ratio = (3 - H) // (H - 1)
+    for h in range(2, 40):
+        assert evaluate(ratio, {"H": h}) == (3 - h) // (h - 1)

@@ -212,6 +212,18 @@ def test_the_model_is_left_as_it_was() -> None:
     assert model.down.training
 
 
+def test_the_model_is_left_as_it_was_when_the_analysis_gives_up() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        m.cache = x
+        return torch.cat([x[:, :, i] for i in range(x.shape[2])], -1)
+
+    model = Model(forward)
+    analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert not hasattr(model, "cache")
+    assert analysis.output_shape(H=3, W=4) == (1, 3, 12)
+
+
 def test_builtins_are_put_back() -> None:
     shapelint.analyze(Model(_arithmetic), ("N", 3, "H", "W"))
     assert "int" not in globals()
