@@ -1,6 +1,7 @@
 """The pytest plugin, each time in a process of its own where torch has not been imported before."""
 
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,10 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.runpytest_subprocess("-p", "shapelint.pytest_plugin", "-p", "no:randomly", *arguments)
+    # Installed, shapelint's entry point registers the plugin, and pytest refuses to register it twice.
+    installed = entry_points(group="pytest11", name="shapelint")
+    by_name = () if installed else ("-p", "shapelint.pytest_plugin")
+    return project.runpytest_subprocess(*by_name, "-p", "no:randomly", *arguments)
 
 
 def test_off_unless_asked(project: pytest.Pytester) -> None:

@@ -58,6 +58,12 @@ def test_what_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert snapshot(["missing.py"]).keys() == before.keys()
 
 
+def _heed_interrupts() -> None:
+    # A shell starts what it runs in the background with interrupts ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_a_change_is_linted_again(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("class Net(")
@@ -68,6 +74,7 @@ def test_a_change_is_linted_again(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
     assert command.stdout is not None
     assert "SL901" in command.stdout.readline()

@@ -160,6 +160,12 @@ def _started_below(pid: int) -> list[int]:
     return children + [grandchild for child in children for grandchild in _started_below(child)]
 
 
+def _heed_interrupts() -> None:
+    # A shell starts what it runs in the background with interrupts ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_ends_all_workers(tmp_path: Path, number: signal.Signals) -> None:
@@ -173,6 +179,7 @@ def test_an_interrupted_run_ends_all_workers(tmp_path: Path, number: signal.Sign
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
     deadline = time.monotonic() + 30
     while len(started := _started_below(command.pid)) < 3 and time.monotonic() < deadline:
