@@ -317,8 +317,10 @@ def _bounded_quotient(a: Expr, b: Expr) -> Expr | None:
     names = tuple(sorted({*a.support, *b.support}))
     sizes = rg.possible(names)
     here = cond.placed_of(cond.compare(ex.add_constant(b, -1), ">=")).over(names).intersect(sizes)
-    if here.is_empty() or not here.is_subset(cond.placed_of(cond.compare(a, ">=")).over(names)):
+    if here.is_empty() or not here.is_disjoint(cond.placed_of(_less(a, ex.constant(0))).over(names)):
         return None
+    # where `a` is piecewise and undefined, no size ever is
+    here = here.intersect(cond.placed_of(cond.compare(a, ">=")).over(names))
     for most in (1, 2, 4, 8, 16, 32, MAX_QUOTIENT):
         within = cond.placed_of(_less(a, ex.scale(b, most + 1))).over(names)
         if here.is_subset(within):
