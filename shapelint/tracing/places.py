@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import opcode
 import sys
@@ -48,6 +49,19 @@ def origin(error: BaseException) -> tuple[Place | None, bool]:
         raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
         step = step.tb_next
     return place, raised
+
+
+@functools.lru_cache(maxsize=4096)
+def _handlers(code: CodeType) -> tuple[tuple[int, int], ...]:
+    """Spans of instructions whose exceptions an ``except`` or ``finally`` of the same function catches."""
+    instructions = {i.offset: i.opname for i in dis.get_instructions(code)}
+    entries = getattr(dis, "_parse_exception_table")(code)  # noqa: B009 - the module has no public name for it
+    return tuple((e.start, e.end) for e in entries if instructions.get(e.target + 2) != "WITH_EXCEPT_START")
+
+
+def is_caught(place: Place) -> bool:
+    """Whether the function at this place would catch what the operation there raises."""
+    return any(start <= place.instruction < end for start, end in _handlers(place.code))
 
 
 def first_line(error: BaseException) -> str:

@@ -395,6 +395,9 @@ class Tracer:
 
     def _record_failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         call = self.current
+        if call is not None and call.place is not None and places.is_caught(call.place):
+            # The sizes that fail go on in the handler: they must not be taken as refused.
+            raise Undecided(f"{condition} is required inside a `try`, which catches the sizes that fail")
         self.failures.append(
             Failure(
                 self.path.domain,

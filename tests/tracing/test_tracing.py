@@ -224,6 +224,19 @@ def test_the_model_is_left_as_it_was_when_the_analysis_gives_up() -> None:
     assert analysis.output_shape(H=3, W=4) == (1, 3, 12)
 
 
+def test_an_operation_that_fails_inside_a_try_is_not_taken_as_refused() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        try:
+            return F.max_pool2d(x, 4)
+        except RuntimeError:
+            return x
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert "inside a `try`" in analysis.certainty_reasons[0]
+    assert analysis.output_shape(H=3, W=9) == (1, 3, 3, 9)
+
+
 def test_builtins_are_put_back() -> None:
     shapelint.analyze(Model(_arithmetic), ("N", 3, "H", "W"))
     assert "int" not in globals()
