@@ -41,8 +41,16 @@ class Analysis:
     """
 
     def __init__(
-        self, model: nn.Module, name: str, inputs: Inputs, sizes: Any, found: Trace | None, reasons: tuple[str, ...],
-        limits: Limits, *, training: bool = False,
+        self,
+        model: nn.Module,
+        name: str,
+        inputs: Inputs,
+        sizes: Any,
+        found: Trace | None,
+        reasons: tuple[str, ...],
+        limits: Limits,
+        *,
+        training: bool = False,
     ) -> None:
         self.model = model
         self.name = name

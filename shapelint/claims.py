@@ -155,8 +155,7 @@ def _run(analysis: Analysis, env: Mapping[str, int]) -> Any:
 def _fits(output: Any, shapes: Sequence[Shape], env: Mapping[str, int]) -> bool:
     found = list(tensor_shapes(output))
     return len(found) >= len(shapes) and all(
-        len(have) == len(want)
-        and all(y is None or x == evaluate(y, env) for x, y in zip(have, want, strict=True))
+        len(have) == len(want) and all(y is None or x == evaluate(y, env) for x, y in zip(have, want, strict=True))
         for have, want in zip(found, shapes, strict=False)
     )
 
@@ -185,9 +184,7 @@ def _counterexample(sizes: SizeSet, among: Domain) -> Counterexample:
     return Counterexample(sizes, {**rest, **point})
 
 
-def _tried(
-    analysis: Analysis, wanted: Domain, test: Callable[[Mapping[str, int]], bool]
-) -> Counterexample | None:
+def _tried(analysis: Analysis, wanted: Domain, test: Callable[[Mapping[str, int]], bool]) -> Counterexample | None:
     """The probes at which a claim does not hold."""
     symbols = analysis.network.symbols
     wrong = []

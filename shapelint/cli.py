@@ -326,9 +326,7 @@ def _status(result: LintResult, exit_zero: bool) -> int:
     return 0 if exit_zero and result.exit_status == 1 else result.exit_status
 
 
-def _linted(
-    lint: Callable[..., LintResult], checker: Checker, *, fix: bool, diff: bool, unsafe: bool
-) -> LintResult:
+def _linted(lint: Callable[..., LintResult], checker: Checker, *, fix: bool, diff: bool, unsafe: bool) -> LintResult:
     """What is to be reported: after the files were edited, what is left; if a patch is shown, what they hold."""
     if not fix and not diff:
         return lint(check_all=checker)

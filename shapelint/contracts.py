@@ -141,7 +141,8 @@ def annotated_contract(cls: type) -> Contract | None:
     except (AttributeError, TypeError, ValueError):
         return None  # no forward of its own, or one written in C
     required = [
-        p for p in list(signature.parameters.values())[1:]
+        p
+        for p in list(signature.parameters.values())[1:]
         if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
     found = {p.name: read_annotation(p.annotation) for p in required}

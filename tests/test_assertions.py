@@ -124,8 +124,12 @@ def test_unittest_shows_the_text_and_no_internals(tmp_path: Path) -> None:
     )
     root = Path(shapelint.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-m", "unittest", "test_it"], cwd=tmp_path, env={"PYTHONPATH": str(root)},
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "unittest", "test_it"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "AssertionError: Conv2d does not run at 4 × 4" in done.stderr
     assert "assertions.py" not in done.stderr

@@ -63,7 +63,6 @@ def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_a_change_is_linted_again(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("class Net(")

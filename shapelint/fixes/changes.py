@@ -147,9 +147,7 @@ class _ToldItsSize(nn.Module):
 def _told_its_size(model: nn.Module, change: Change) -> Iterator[None]:
     assert change.targets is not None
     layer = change.call.target
-    owners = [
-        (owner, name) for owner in model.modules() for name, child in owner._modules.items() if child is layer
-    ]
+    owners = [(owner, name) for owner in model.modules() for name, child in owner._modules.items() if child is layer]
     wrapper = _ToldItsSize(layer, change)
     try:
         for owner, name in owners:
@@ -194,9 +192,7 @@ def _same(a: Place | None, b: Place | None) -> bool:
     return a is not None and b is not None and a.code is b.code and a.instruction == b.instruction
 
 
-def _with_change(
-    change: Change, rule: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def _with_change(change: Change, rule: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if change.attribute == "resize":
         return rule(*resized(change, args), **kwargs)
     names = argument_names(change.call)

@@ -142,7 +142,8 @@ class Source:
         silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
         begin, end = (place.line, place.column - 1), (place.end_line, place.end_column - 1)
         return [
-            token for token in self._all_tokens
+            token
+            for token in self._all_tokens
             if begin <= token.start and token.end <= end and token.type not in silent
         ]
 

@@ -205,9 +205,7 @@ def torch_parameters(layer: nn.Module) -> list[str]:
     return list(inspect.signature(own).parameters)
 
 
-def _argument(
-    source: Source, call: ast.Call, names: Sequence[str], parameter: str
-) -> tuple[ast.expr | None, bool]:
+def _argument(source: Source, call: ast.Call, names: Sequence[str], parameter: str) -> tuple[ast.expr | None, bool]:
     """A call's argument for a parameter, and whether it may be added where there is none."""
     for keyword in call.keywords:
         if keyword.arg == parameter:

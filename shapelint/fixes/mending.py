@@ -301,7 +301,9 @@ class Mender:
         calls = [change.call for change in changes if change.targets is not None]
         return [
             Skip(
-                pair.up[-1].call, down.place, down.layer,
+                pair.up[-1].call,
+                down.place,
+                down.layer,
                 down.kind == "module" and not self._in_sequential(down.layer),
             )
             for pair in self.context.network.pairs
@@ -311,8 +313,11 @@ class Mender:
     def _amendments(self, changes: Iterable[Change]) -> tuple[Amendment, ...]:
         return tuple(
             Amendment(
-                change.layer, change.attribute, change.value,
-                self._source_layer(change) if change.targets is not None else None, use_of(change.call),
+                change.layer,
+                change.attribute,
+                change.value,
+                self._source_layer(change) if change.targets is not None else None,
+                use_of(change.call),
             )
             for change in changes
         )
@@ -404,7 +409,8 @@ def _mended_padding(code: str, window: Window) -> dict[str, int] | None:
             return {
                 name: value
                 for name, value, old in (
-                    ("padding", candidate, window.padding), ("output_padding", needed, window.output_padding)
+                    ("padding", candidate, window.padding),
+                    ("output_padding", needed, window.output_padding),
                 )
                 if value != old
             }

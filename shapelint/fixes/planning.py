@@ -145,9 +145,7 @@ def _of_function(change: Change) -> Edit:
     return spots[0].edit(_plain(change.value), _DEFAULTS.get(change.attribute))
 
 
-def _told_size(
-    model: nn.Module, change: Change, changes: Sequence[Change], skips: Sequence[Skip]
-) -> Iterator[Edit]:
+def _told_size(model: nn.Module, change: Change, changes: Sequence[Change], skips: Sequence[Skip]) -> Iterator[Edit]:
     """The size of a tensor in scope, handed to a decoder step in ``forward``."""
     if change.call.kind == "module" and _in_sequential(model, change.layer):
         raise CannotEditError("an nn.Sequential hands no output_size on to its layers")
@@ -221,9 +219,7 @@ def _functional(source: Source) -> str:
     raise CannotEditError("the file does not import torch.nn.functional")
 
 
-def _kept_size(
-    change: Change, source: Source, call: ast.Call, rank: int, skips: Sequence[Skip]
-) -> tuple[str, Edit]:
+def _kept_size(change: Change, source: Source, call: ast.Call, rank: int, skips: Sequence[Skip]) -> tuple[str, Edit]:
     """A variable that keeps the size from before the encoder step, whose input has no name any more."""
     function = next((n for n in source.around(call) if isinstance(n, ast.FunctionDef)), None)
     for skip in skips:

@@ -221,9 +221,7 @@ class _Back:
         position = 2 * (-after - 1)
         return self._number(given[position]) if position < len(given) else 0
 
-    def _sliced(
-        self, call: Call, tensor: SymbolicTensor, before: int, size: int
-    ) -> Callable[[Stretch], Need | None]:
+    def _sliced(self, call: Call, tensor: SymbolicTensor, before: int, size: int) -> Callable[[Stretch], Need | None]:
         index = call.arguments[1] if isinstance(call.arguments[1], tuple) else (call.arguments[1],)
         part = _index_at(index, len(tensor.sizes) + before, len(tensor.sizes))
         if not isinstance(part, slice):

@@ -106,8 +106,10 @@ def _assumed(analysis: Analysis, network: Network, everything: Domain) -> Expect
     refused = _refused_at_the_door(analysis, network, regular)
     if refused is not None:
         allowed = regular.subtract(refused)
-        regular = allowed if not allowed.is_empty() else everything.subtract(
-            _refused_at_the_door(analysis, network, everything) or everything._emptied()
+        regular = (
+            allowed
+            if not allowed.is_empty()
+            else everything.subtract(_refused_at_the_door(analysis, network, everything) or everything._emptied())
         )
     regular = _without_collapse(analysis, regular)
     running = regular.intersect(valid)

@@ -149,9 +149,7 @@ def class_location(cls: type) -> Location | None:
     begin = source.first + statement.lineno - 1
     text = source.lines[statement.lineno - 1].rstrip() if statement.lineno <= len(source.lines) else header
     end = len(text) - 1 if text.endswith(":") else len(text)
-    return Location(
-        source.path, begin, statement.col_offset + 1 + source.indent, begin, end + 1 + source.indent
-    )
+    return Location(source.path, begin, statement.col_offset + 1 + source.indent, begin, end + 1 + source.indent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +243,10 @@ def _descend(value: ast.expr, names: list[str], module: nn.Module) -> ast.expr |
             items = list(items[0].elts)
         if len(items) == 1 and isinstance(items[0], (ast.ListComp, ast.GeneratorExp)):
             return _descend(items[0].elt, names[1:], module)
-        if len(items) == 1 and isinstance(items[0], ast.Starred) and isinstance(
-            items[0].value, (ast.ListComp, ast.GeneratorExp)
+        if (
+            len(items) == 1
+            and isinstance(items[0], ast.Starred)
+            and isinstance(items[0].value, (ast.ListComp, ast.GeneratorExp))
         ):
             return _descend(items[0].value.elt, names[1:], module)
         position = int(names[0]) if names[0].isdigit() else -1

@@ -162,7 +162,7 @@ class Step:
 
 
 def kind_of(call: Call) -> str:
-    """"conv", "conv_transpose", "pool", "unpool", "resize", "shuffle", "unshuffle", or "other"."""
+    """ "conv", "conv_transpose", "pool", "unpool", "resize", "shuffle", "unshuffle", or "other"."""
     if call.kind == "module":
         names = {base.__name__ for base in type(call.target).__mro__}
         for name, kind in _MODULES:
@@ -247,7 +247,7 @@ def spatial_axes(call: Call, rank: int) -> int:
 
 
 def ratio_text(ratio: Fraction) -> str:
-    """"2 times smaller", "4 times larger"."""
+    """ "2 times smaller", "4 times larger"."""
     if ratio < 1:
         inverse = 1 / ratio
         return f"{_number(inverse)} times smaller"

@@ -418,9 +418,7 @@ class Context:
                 symbols.append(found[0])
                 culprits.update(dict.fromkeys(carried.get(found[0], ())))
             if wrong is not None:
-                yield Fault(
-                    "output", wrong, self.example(wrong), (), producer, tuple(symbols), tuple(culprits), tensor
-                )
+                yield Fault("output", wrong, self.example(wrong), (), producer, tuple(symbols), tuple(culprits), tensor)
 
     def main_output(self, value: Any) -> SymbolicTensor | None:
         """The output that is meant to have the input's size: same rank and scale, from an encoder and a decoder."""
@@ -618,4 +616,3 @@ def operands_of(call: Call) -> Iterator[SymbolicTensor]:
 
 def _axes_of(tensor: SymbolicTensor, symbol: str) -> list[Any]:
     return [size for size in tensor.sizes if (found := scale_of(size)) and found[0] == symbol]
-

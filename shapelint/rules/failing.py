@@ -30,14 +30,24 @@ def explain(analysis: Analysis, env: dict[str, int]) -> Diagnostic:
         text = str(error).strip().splitlines()
         said = text[0] if text else type(error).__name__
         return Diagnostic(
-            "SL305", "size-fails", Severity.ERROR, said, model=analysis.name, certainty=analysis.certainty,
+            "SL305",
+            "size-fails",
+            Severity.ERROR,
+            said,
+            model=analysis.name,
+            certainty=analysis.certainty,
             sizes=_sizes(analysis, env),
         )
     failure = next((f for f in trace.failures if f.holds(env)), None)
     if failure is None:
         return Diagnostic(
-            "SL305", "size-fails", Severity.ERROR, "the model does not run at this size", model=analysis.name,
-            certainty=analysis.certainty, sizes=_sizes(analysis, env),
+            "SL305",
+            "size-fails",
+            Severity.ERROR,
+            "the model does not run at this size",
+            model=analysis.name,
+            certainty=analysis.certainty,
+            sizes=_sizes(analysis, env),
         )
     return _explained(analysis, failure, env)
 

@@ -262,5 +262,3 @@ def _why(context: Context, culprit: Culprit, fault: Fault | None) -> str:
             parts.append(f"{name}: {window.arithmetic(width)}{note}")
         width = int(made)
     return "; ".join(parts)
-
-

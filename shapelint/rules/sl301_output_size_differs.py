@@ -119,9 +119,7 @@ class OutputSizeDiffers(Rule):
     def _elsewhere(self, context: Context) -> Diagnostic | None:
         """A note on sizes that run, are not expected, and come back as another size."""
         analysis = context.analysis
-        if analysis.trace is None or all(
-            context.main_output(value) is None for _, value in analysis.trace.outcomes
-        ):
+        if analysis.trace is None or all(context.main_output(value) is None for _, value in analysis.trace.outcomes):
             return None
         names = context.symbols
         other = analysis.valid_sizes.project(*names) - analysis.round_trip_sizes.project(*names)

@@ -16,7 +16,7 @@ def listed(parts: Sequence[str], last: str = "and") -> str:
 
 
 def axis_word(symbols: Sequence[str], all_symbols: Sequence[str]) -> str:
-    """"size" for all axes of several, else "height", "width", "height and width"."""
+    """ "size" for all axes of several, else "height", "width", "height and width"."""
     if len(all_symbols) > 1 and set(symbols) == set(all_symbols):
         return "size"
     return listed([_AXIS_WORDS.get(s, f"size along {s}") for s in symbols])
@@ -56,7 +56,7 @@ def points(sizes: SizeSet, symbols: Sequence[str]) -> str:
 
 
 def phrase(sizes: SizeSet) -> str:
-    """"multiples of 8" where that is meant of every axis, else the whole sentence."""
+    """ "multiples of 8" where that is meant of every axis, else the whole sentence."""
     texts = set()
     for placed in sizes.domain.distinct():
         if len(placed.support) > 1:

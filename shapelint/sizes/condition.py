@@ -144,9 +144,7 @@ class Comparison(Condition):
         if self.expr.affine:
             return ()
         solution = self._solution()
-        return _nonnegative_factors(self.expr) + (
-            solution.assumptions() if isinstance(solution, Condition) else ()
-        )
+        return _nonnegative_factors(self.expr) + (solution.assumptions() if isinstance(solution, Condition) else ())
 
     def __str__(self) -> str:
         sign = {"==": "=", "!=": "≠", ">=": "≥"}[self.op]
@@ -435,10 +433,12 @@ def _solve_cases(a: Expr, op: str) -> bool | Condition | None:
                 all_of(negate(positive), compare(rest, op)),
             )
         if isinstance(term, ex.Piece):
-            return any_of(*(
-                all_of(Member(where), compare(ex.add(rest, ex.scale(value, coefficient)), op))
-                for where, value in term.cases
-            ))
+            return any_of(
+                *(
+                    all_of(Member(where), compare(ex.add(rest, ex.scale(value, coefficient)), op))
+                    for where, value in term.cases
+                )
+            )
     return None
 
 
@@ -489,10 +489,12 @@ def _product_equals(factors: Sequence[Expr], target: int) -> bool | Condition:
     first, rest = factors[0], factors[1:]
     if not rest:
         return compare(ex.add_constant(first, -target), "==")
-    return any_of(*(
-        all_of(compare(ex.add_constant(first, -d), "=="), _product_equals(rest, target // d))
-        for d in rg.divisors(target)
-    ))
+    return any_of(
+        *(
+            all_of(compare(ex.add_constant(first, -d), "=="), _product_equals(rest, target // d))
+            for d in rg.divisors(target)
+        )
+    )
 
 
 def _product_at_most(factors: Sequence[Expr], most: int) -> bool | Condition:
@@ -507,11 +509,13 @@ def _product_at_most(factors: Sequence[Expr], most: int) -> bool | Condition:
     while low <= most:
         quotient = most // low
         high = most // quotient
-        cases.append(all_of(
-            compare(ex.add_constant(first, -low), ">="),
-            compare(ex.add_constant(ex.scale(first, -1), high), ">="),
-            _product_at_most(rest, quotient),
-        ))
+        cases.append(
+            all_of(
+                compare(ex.add_constant(first, -low), ">="),
+                compare(ex.add_constant(ex.scale(first, -1), high), ">="),
+                _product_at_most(rest, quotient),
+            )
+        )
         low = high + 1
     if most >= 0:
         cases.extend(compare(f, "==") for f in rest)
@@ -613,11 +617,7 @@ def _solve_remainder(a: Expr, op: str) -> bool | Condition | None:
         factor = -coefficient // term.divisor
         rest = ex.subtract(a, ex.scale(ex.modulo(term.numerator, term.divisor), factor))
         if factor and not rest.items:
-            wanted = [
-                r
-                for r in range(term.divisor)
-                if _holds(factor * r + rest.const, op)
-            ]
+            wanted = [r for r in range(term.divisor) if _holds(factor * r + rest.const, op)]
             return any_of(*(remainder_is(term.numerator, term.divisor, r) for r in wanted))
     return None
 
@@ -644,9 +644,7 @@ def _product_divisible(divisor: int, factors: Sequence[Expr]) -> bool | Conditio
     first, rest = factors[0], factors[1:]
     if not rest:
         return divides(divisor, first)
-    return any_of(*(
-        all_of(divides(d, first), _product_divisible(divisor // d, rest)) for d in rg.divisors(divisor)
-    ))
+    return any_of(*(all_of(divides(d, first), _product_divisible(divisor // d, rest)) for d in rg.divisors(divisor)))
 
 
 def remainder_is(a: Expr, modulus: int, remainder: int) -> bool | Condition:
@@ -668,7 +666,7 @@ def remainder_is(a: Expr, modulus: int, remainder: int) -> bool | Condition:
                 number *= assigned[factor]
             total += number
         if total % modulus == remainder:
-            cases.append(all_of(*(
-                compare(ex.add_constant(ex.modulo(f, modulus), -v), "==") for f, v in assigned.items()
-            )))
+            cases.append(
+                all_of(*(compare(ex.add_constant(ex.modulo(f, modulus), -v), "==") for f, v in assigned.items()))
+            )
     return any_of(*cases)

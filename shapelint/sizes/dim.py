@@ -714,9 +714,9 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
     if not by.items:
         return cond.divides(by.const, number)
     if not number.items and number.const:
-        return cond.any_of(*(
-            cond.compare(ex.add_constant(by, sign * d), "==") for d in rg.divisors(number.const) for sign in (1, -1)
-        ))
+        return cond.any_of(
+            *(cond.compare(ex.add_constant(by, sign * d), "==") for d in rg.divisors(number.const) for sign in (1, -1))
+        )
     squared = cond.divided_by_squared_root(number, by)
     if squared is not None:
         where = [rg.Placed((squared[0].rest, squared[0].root), w) for w, _ in _shares(*squared)]
@@ -725,9 +725,7 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
     if found is not None:
         # square = root*root + rest, so what is left to divide is the rest, which is at most twice the root
         rest, root = ex.scale(ex.symbol(found[0].rest), found[1]), ex.symbol(found[0].root)
-        return cond.any_of(*(
-            cond.compare(ex.subtract(rest, ex.scale(root, k)), "==") for k in range(2 * found[1] + 1)
-        ))
+        return cond.any_of(*(cond.compare(ex.subtract(rest, ex.scale(root, k)), "==") for k in range(2 * found[1] + 1)))
     if cond.never_above(number, by):
         # at most one whole part fits: it divides where the two are equal, or nothing is left to divide
         return cond.any_of(cond.compare(ex.subtract(number, by), "=="), cond.compare(number, "=="))

@@ -292,9 +292,11 @@ def _outside(factors: Sequence[Placed]) -> Condition:
     support = tuple(sorted({name for placed in factors for name in placed.support}))
     region = rg.empty(len(support))
     for placed in factors:
-        region = region.unite(placed.region.complement().embed(
-            tuple(support.index(name) for name in placed.support), len(support)
-        ) if placed.support != support else placed.region.complement())
+        region = region.unite(
+            placed.region.complement().embed(tuple(support.index(name) for name in placed.support), len(support))
+            if placed.support != support
+            else placed.region.complement()
+        )
     return Member(Placed(support, region))
 
 

@@ -425,9 +425,7 @@ def affine_function(a: Expr, arity: int) -> isl.PwAff:
     if known is not None:
         assert isinstance(known, isl.PwAff)
         return known
-    result = isl.PwAff.from_aff(
-        isl.Aff.val_on_domain(isl.LocalSpace.from_space(_set_space(arity)), _val(a.const))
-    )
+    result = isl.PwAff.from_aff(isl.Aff.val_on_domain(isl.LocalSpace.from_space(_set_space(arity)), _val(a.const)))
     for term, coefficient in a.items:
         piece = _term_function(term, arity)
         result = result.add(piece.scale_val(_val(coefficient)) if coefficient != 1 else piece)
@@ -469,9 +467,7 @@ def _scaled_function(inner: isl.PwAff, factor: float) -> isl.PwAff:
     for correction, where in exceptions:
         at = where.apply(isl.Map.from_pw_aff(inner).reverse())
         fixed = isl.PwAff.from_aff(isl.Aff.val_on_domain(space, _val(correction)))
-        scaled = scaled.add(fixed.intersect_domain(at).union_add(
-            isl.PwAff.zero_on_domain(space).subtract_domain(at)
-        ))
+        scaled = scaled.add(fixed.intersect_domain(at).union_add(isl.PwAff.zero_on_domain(space).subtract_domain(at)))
     return scaled.coalesce()
 
 

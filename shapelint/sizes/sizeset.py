@@ -180,9 +180,9 @@ class SizeSet:
         Raises:
             TooComplex: no period of reasonable length describes it.
         """
-        return normal_form(self.domain.over((symbol,)).region.project(
-            (self.domain.over((symbol,)).support.index(symbol),)
-        ))
+        return normal_form(
+            self.domain.over((symbol,)).region.project((self.domain.over((symbol,)).support.index(symbol),))
+        )
 
     def least(self) -> dict[str, int] | None:
         """The smallest member, ``None`` if the set is empty (or, with square roots, has none up to 256)."""

@@ -262,4 +262,3 @@ def failures_of(error: BaseException) -> list[Failure]:
     """What is known of the sizes that an exception on its way up stands for."""
     found: list[Failure] = error.__dict__.get("shapelint_failures", [])
     return found
-

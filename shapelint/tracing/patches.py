@@ -500,4 +500,3 @@ class Patches:
             for name in added:
                 namespace.pop(name, None)
         self._globals.clear()
-

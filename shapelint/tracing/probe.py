@@ -160,4 +160,3 @@ def _candidates(points: list[tuple[dict[str, int], int]], sizes: list[Size]) -> 
     for a, b in itertools.combinations(sizes, 2):
         yield a * b
         yield a + b
-

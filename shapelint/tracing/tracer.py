@@ -459,9 +459,7 @@ def _merge(newer: state.Written, older: state.Written) -> None:
 def _plain(module: nn.Module) -> bool:
     """Whether calling the module does what its class does: no hooks, no forward of its own."""
     attributes = module.__dict__
-    return not (
-        attributes["_forward_hooks"] or attributes["_forward_pre_hooks"] or "forward" in attributes
-    )
+    return not (attributes["_forward_hooks"] or attributes["_forward_pre_hooks"] or "forward" in attributes)
 
 
 def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:

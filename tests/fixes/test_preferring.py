@@ -26,7 +26,7 @@ def test_through_a_sequential_it_is_by_hand() -> None:
     ]  # fmt: skip
 
 
-UPSAMPLING = '''import torch
+UPSAMPLING = """import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -43,7 +43,7 @@ class Net(nn.Module):
         a = self.c1(x)
         b = self.c2(F.max_pool2d(a, 2))
         return self.out(torch.cat([a, {call}], 1))
-'''
+"""
 
 
 @pytest.mark.parametrize(

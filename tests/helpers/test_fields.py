@@ -53,8 +53,11 @@ CASES = {
     "average pool": Net(nn.AvgPool1d(3, 2), nn.Conv1d(2, 2, 3)),
     "autoencoder": Net(nn.Conv1d(2, 4, 3, 2, 1), nn.Tanh(), nn.ConvTranspose1d(4, 2, 3, 2, 1, 1)),
     "two levels": Net(
-        nn.Conv1d(2, 4, 4, 2, 1), nn.Conv1d(4, 4, 4, 2, 1), nn.Tanh(),
-        nn.ConvTranspose1d(4, 4, 4, 2, 1), nn.ConvTranspose1d(4, 2, 4, 2, 1),
+        nn.Conv1d(2, 4, 4, 2, 1),
+        nn.Conv1d(4, 4, 4, 2, 1),
+        nn.Tanh(),
+        nn.ConvTranspose1d(4, 4, 4, 2, 1),
+        nn.ConvTranspose1d(4, 2, 4, 2, 1),
     ),
     "skip": Net(nn.AvgPool1d(2), nn.Conv1d(2, 2, 3, padding=1), nn.ConvTranspose1d(2, 2, 2, 2), skip=True),
     "kernel below stride": Net(nn.Conv1d(2, 2, 2, 3), nn.ConvTranspose1d(2, 2, 5, 3), nn.Conv1d(2, 2, 3)),

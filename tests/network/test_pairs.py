@@ -22,9 +22,7 @@ def network(model: nn.Module, inputs: Any = X) -> Network:
 
 
 def names(pairs: list[Pair], symbol: str = "H") -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    return [
-        (tuple(s.layer for s in p.down), tuple(s.layer for s in p.up)) for p in pairs if p.symbol == symbol
-    ]
+    return [(tuple(s.layer for s in p.down), tuple(s.layer for s in p.up)) for p in pairs if p.symbol == symbol]
 
 
 class UNet(nn.Module):
@@ -54,7 +52,10 @@ def test_last_opened_first_closed() -> None:
 def test_sizes_of_a_pair() -> None:
     inner, outer = [p for p in network(UNet()).pairs if p.symbol == "W"]
     assert [str(s) for s in (inner.had, inner.narrow, inner.given, inner.returned)] == [
-        "(W + 1)//2", "(W + 3)//4", "(W + 3)//4", "2*((W + 3)//4)",
+        "(W + 1)//2",
+        "(W + 3)//4",
+        "(W + 3)//4",
+        "2*((W + 3)//4)",
     ]
     assert outer.inner is inner
     assert str(outer.restored(outer.had)) == "W + 1 - (W + 1) mod 2"
