@@ -207,9 +207,14 @@ class Analysis:
     @functools.cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What the rules find, most severe first."""
-        from shapelint.rules import check
+        return self.check()
 
-        return check(self)
+    def check(self, select: Iterable[str] | None = None, ignore: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
+        """What the chosen rules find (by code; ``None``: those on by default), with fixes; most severe first."""
+        from shapelint import rules
+        from shapelint.fixes import Mender
+
+        return rules.check(self, select, ignore, Mender)
 
     def summary(self) -> str:
         """One line: "UNet: H and W: multiples of 16, at least 16; output = input; proven"."""

@@ -319,9 +319,7 @@ def _examine(selection: Selection | None, built: Built, analysis: Analysis) -> _
     )
     if selection is None:
         return _Examined(model, tuple(map(_without_changes, analysis.diagnostics)))
-    from shapelint.rules import check
-
-    return _Examined(model, tuple(map(_without_changes, check(analysis, sorted(selection.codes)))))
+    return _Examined(model, tuple(map(_without_changes, analysis.check(sorted(selection.codes)))))
 
 
 def _without_changes(finding: Diagnostic) -> Diagnostic:

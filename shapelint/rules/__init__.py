@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from shapelint.rules.base import Example, Rule, RuleInfo
 
 if TYPE_CHECKING:
     from shapelint.api import Analysis
+    from shapelint.rules.context import Context, Mends
 
 __all__ = ["Example", "Rule", "RuleInfo", "all_rules", "check", "explain_failure", "rule_classes", "summarize"]
 
@@ -45,20 +46,23 @@ def all_rules() -> tuple[RuleInfo, ...]:
 
 
 def check(
-    analysis: Analysis, select: Iterable[str] | None = None, ignore: Iterable[str] = ()
+    analysis: Analysis,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    mending: Callable[[Context], Mends] | None = None,
 ) -> tuple[Diagnostic, ...]:
-    """The findings of the chosen rules (by code; ``None``: those on by default), most severe first."""
+    """The findings of the chosen rules (by code; ``None``: those on by default), most severe first.
+
+    ``mending`` makes what proposes fixes; without it findings have none.
+    """
     from shapelint.rules.analysis import findings as analysis_findings
     from shapelint.rules.context import Context
 
     rules = rule_classes()
     chosen = [c for c, rule in rules.items() if (rule.default if select is None else c in set(select))]
     context = Context(analysis, frozenset(chosen) if select is not None else frozenset())
-    if analysis.trace is not None:
-        # fixes stand above rules and are handed down to them, so that a rule can be read without them
-        from shapelint.fixes import Mender
-
-        context.mender = Mender(context)
+    if mending is not None and analysis.trace is not None:
+        context.mender = mending(context)
     dropped = frozenset(ignore)
     found = [d for code in chosen if code not in dropped for d in rules[code]().check(context)]
     found += [d for d in analysis_findings(context) if d.code not in dropped]

@@ -14,7 +14,6 @@ from torch import nn
 import shapelint
 from shapelint.diagnostics import Applicability, Diagnostic
 from shapelint.fixes import ProposedFix
-from shapelint.rules import check
 
 SIZES = range(1, 70)
 
@@ -37,7 +36,7 @@ class AutoEncoder(nn.Module):
 
 
 def findings(model: nn.Module, sizes: Any = None, inputs: Any = ("N", 1, "H", "W")) -> tuple[Diagnostic, ...]:
-    return tuple(d for d in check(shapelint.analyze(model, inputs, sizes)) if d.severity.value != "note")
+    return tuple(d for d in shapelint.analyze(model, inputs, sizes).diagnostics if d.severity.value != "note")
 
 
 def returned(model: nn.Module, size: int) -> int | None:

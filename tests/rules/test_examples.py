@@ -14,7 +14,7 @@ from torch import nn
 
 import shapelint
 from shapelint.diagnostics import Diagnostic, Severity
-from shapelint.rules import Example, Rule, check, rule_classes
+from shapelint.rules import Example, Rule, rule_classes
 
 RULES = list(rule_classes().values())
 HEADINGS = ("## What it does", "## Why is this bad", "## Example", "## Use instead", "## How it is decided")
@@ -33,7 +33,7 @@ def build(example: Example, name: str) -> nn.Module:
 
 def findings(example: Example, rule: type[Rule], name: str) -> tuple[Diagnostic, ...]:
     analysis = shapelint.analyze(build(example, name), example.inputs, example.sizes)
-    return check(analysis, None if rule.default else [rule.code])
+    return analysis.check(None if rule.default else [rule.code])
 
 
 def examples(kind: str) -> list[object]:
