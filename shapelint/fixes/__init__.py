@@ -1,8 +1,9 @@
 """What mends a finding: proposed from the formulas, tried on the model in memory, offered only if it works.
 
 ``changes`` tries a change on a model, ``mending`` proposes and verifies them, ``planning`` turns them into edits of the
-source (``flow`` follows a value to where it comes from). Without torch: ``editing`` edits text, ``files`` writes it,
-``repairing`` makes the edits of a whole run, one after the other, each analysed afresh before it is kept.
+source (``flow`` follows a value to where it comes from). Without torch: ``editing`` edits text,
+``rewriting`` says by libcst what is to stand there, ``files`` writes it, ``repairing`` makes the edits of a whole run,
+one after the other, each analysed afresh before it is kept.
 """
 
 from __future__ import annotations

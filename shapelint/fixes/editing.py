@@ -1,11 +1,13 @@
-"""Edits of source text. They replace spans and leave everything else as it is: comments, formatting, line endings."""
+"""Edits of source text. They replace spans and leave everything else as it is: comments, formatting, line endings.
+
+What a span is to say is written by libcst (``rewriting``). Where it is, is told by ``ast``: its spans are those by
+which Python itself names the call it executes.
+"""
 
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,66 +92,60 @@ class Source:
         """The node written in another way."""
         return Edit(self.location(node), text)
 
-    def adding_argument(self, call: ast.Call, argument: str) -> Edit:
-        """A further argument after the last one, in the manner in which the others stand."""
-        last, closing = self._last_tokens(call)
-        place = Location(str(self.path), last.end[0], last.end[1] + 1, last.end[0], last.end[1] + 1)
-        if last.string == "(":
-            return Edit(place, argument)
-        trailing = last.string == ","
-        lines = last.end[0] - call.lineno
-        if trailing and closing.start[0] > last.end[0] and lines > 0:
-            # one argument a line, with a comma after the last one
-            line = self.lines[last.start[0] - 1]
-            indent = line[: len(line) - len(line.lstrip())]
-            return Edit(self._line_end(last.end[0]), f"\n{indent}{argument},")
-        return Edit(place, f" {argument}," if trailing else f", {argument}")
+    def with_arguments(self, call: ast.Call, adding: Sequence[str] = (), removing: Sequence[str] = ()) -> Edit:
+        """The call with further arguments (``name=value``), and without some of its keyword arguments (by name)."""
+        from shapelint.fixes.rewriting import with_arguments
 
-    def removing_argument(self, call: ast.Call, argument: ast.keyword) -> Edit:
-        """The call without a keyword argument, and without the comma before or after it."""
-        place = self.location(argument)
-        tokens = self._tokens(call)
-        assert place.end_line is not None
-        assert place.end_column is not None
-        start, end = (place.line, place.column - 1), (place.end_line, place.end_column - 1)
-        before = [token for token in tokens if token.end <= start]
-        after = [token for token in tokens if token.start >= end]
-        if before[-1].string == ",":
-            start = before[-1].start
-        elif after[0].string == ",":
-            end = after[1].start if after[1].start[0] == end[0] else after[0].end
-        return Edit(Location(str(self.path), start[0], start[1] + 1, end[0], end[1] + 1), "")
+        code = self.code_of(call)
+        return self._difference(self.location(call), code, with_arguments(code, adding, removing))
 
-    def adding_line_before(self, statement: ast.stmt, line: str) -> Edit:
-        """A line of its own before a statement, indented alike."""
+    def adding_statement_before(self, statement: ast.stmt, new: str) -> Edit | None:
+        """A simple statement before another one; None where there is no place for it."""
+        from shapelint.fixes.rewriting import with_statement_before
+
         place = self.location(statement)
-        at = Location(place.path, place.line, place.column, place.line, place.column)
-        return Edit(at, f"{line}\n{self.lines[place.line - 1][: place.column - 1]}")
+        changed = with_statement_before(self.text, place.line, place.column - 1, new)
+        return self._whole_lines(changed) if changed != self.text else None
 
-    def _line_end(self, line: int) -> Location:
-        column = len(self.lines[line - 1]) + 1
-        return Location(str(self.path), line, column, line, column)
+    def importing(self, module: str, alias: str) -> Edit:
+        """``import module as alias`` among the other imports."""
+        from shapelint.fixes.rewriting import with_import
 
-    def _last_tokens(self, call: ast.Call) -> tuple[tokenize.TokenInfo, tokenize.TokenInfo]:
-        """The last token within the parentheses (or the opening one), and the closing one."""
-        *_, last, closing = self._tokens(call)
-        return last, closing
+        return self._whole_lines(with_import(self.text, module, alias))
 
-    def _tokens(self, call: ast.Call) -> list[tokenize.TokenInfo]:
-        place = self.location(call)
-        assert place.end_line is not None
-        assert place.end_column is not None
-        silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-        begin, end = (place.line, place.column - 1), (place.end_line, place.end_column - 1)
-        return [
-            token
-            for token in self._all_tokens
-            if begin <= token.start and token.end <= end and token.type not in silent
-        ]
+    def _whole_lines(self, changed: str) -> Edit:
+        """The edit that makes another text of this one. Whole lines, so that it reads as one, and goes with others."""
+        old, new = self.text.splitlines(keepends=True), changed.splitlines(keepends=True)
+        first = _common(old, new)
+        last = _common(old[first:][::-1], new[first:][::-1])
+        before = "".join(old[:first])
+        return self._replaced(Location(str(self.path), 1), before, "".join(old[first : len(old) - last]),
+                              "".join(new[first : len(new) - last]))  # fmt: skip
 
-    @cached_property
-    def _all_tokens(self) -> list[tokenize.TokenInfo]:
-        return list(tokenize.generate_tokens(io.StringIO(self.text).readline))
+    def _difference(self, place: Location, old: str, new: str) -> Edit:
+        """The edit that makes new code of the old one at a place: of no more than what is different."""
+        first = _common(old, new)
+        last = _common(old[first:][::-1], new[first:][::-1])
+        return self._replaced(place, old[:first], old[first : len(old) - last], new[first : len(new) - last])
+
+    def _replaced(self, place: Location, before: str, old: str, new: str) -> Edit:
+        """Other text for what stands behind ``before`` at a place."""
+        start = _moved((place.line, place.column), before)
+        end = _moved(start, old)
+        return Edit(Location(str(self.path), *start, *end), new)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many entries two sequences begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _moved(place: tuple[int, int], over: str) -> tuple[int, int]:
+    """The line and column behind a text that starts at a place."""
+    line, column = place
+    lines = over.count("\n")
+    return (line + lines, len(over) - over.rfind("\n")) if lines else (line, column + len(over))
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:

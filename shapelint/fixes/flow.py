@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -55,24 +55,52 @@ class Spot:
     def line(self) -> int:
         return self.node.lineno
 
-    def edit(self, value: int | tuple[int, ...], default: int | None) -> Edit:
-        """The source with this value there; an argument that says the default goes."""
-        if self.missing:
-            assert isinstance(self.node, ast.Call)
-            return self.source.adding_argument(self.node, f"{self.keyword}={value!r}")
+    @property
+    def argument_of(self) -> ast.AST | None:
+        """The call of which the value is a keyword argument."""
         parent = self.source.parents.get(self.node)
-        call = self.source.parents.get(parent) if isinstance(parent, ast.keyword) else None
-        if value == default and self.keyword is not None and isinstance(call, ast.Call):
-            assert isinstance(parent, ast.keyword)
-            return self.source.removing_argument(call, parent)
-        return self.source.replacing(self.node, repr(_alike(value, self.node)))
+        return self.source.parents.get(parent) if self.keyword is not None and parent is not None else None
 
 
-def _alike(value: int | tuple[int, ...], node: ast.expr) -> int | tuple[int, ...]:
-    """As a tuple where a tuple was written."""
-    if isinstance(value, int) and isinstance(node, (ast.Tuple, ast.List)):
-        return (value,) * max(len(node.elts), 1)
-    return value
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value for a place.
+
+    Attributes:
+        value: an int, or a tuple by axis.
+        default: what an argument that is not written would be; one that would say it goes.
+    """
+
+    spot: Spot
+    value: int | tuple[int, ...]
+    default: int | None
+
+
+def edits_of(settings: Iterable[Setting]) -> Iterator[Edit]:
+    """The source with these values; all that changes a call's own arguments is one edit."""
+    calls: dict[object, tuple[Source, ast.Call, list[str], list[str]]] = {}
+    for setting in {setting.spot.key: setting for setting in settings}.values():
+        spot = setting.spot
+        call = spot.node if spot.missing else spot.argument_of
+        if not isinstance(call, ast.Call) or not (spot.missing or setting.value == setting.default):
+            yield spot.source.replacing(spot.node, repr(_alike(setting.value, spot.node)))
+            continue
+        _, _, adding, removing = calls.setdefault((spot.source.path, call), (spot.source, call, [], []))
+        assert spot.keyword is not None
+        if spot.missing:
+            adding.append(f"{spot.keyword}={setting.value!r}")
+        else:
+            removing.append(spot.keyword)
+    for source, call, adding, removing in calls.values():
+        yield source.with_arguments(call, adding, removing)
+
+
+def _alike(value: int | tuple[int, ...], node: ast.expr) -> int | tuple[int, ...] | list[int]:
+    """As a tuple where a tuple was written, and a list where a list was."""
+    if not isinstance(node, (ast.Tuple, ast.List)):
+        return value
+    values = value if isinstance(value, tuple) else (value,) * max(len(node.elts), 1)
+    return list(values) if isinstance(node, ast.List) else values
 
 
 @lru_cache(maxsize=64)
@@ -338,6 +366,12 @@ def _element(items: ast.expr | None, path: Sequence[int], turn: int) -> ast.expr
 
 def _function_around(source: Source, node: ast.AST) -> Function | None:
     return next((outer for outer in source.around(node) if isinstance(outer, Function)), None)
+
+
+def is_local(source: Source, at: ast.AST, name: str) -> bool:
+    """Whether a name means something of a function's own at a place."""
+    functions = [outer for outer in source.around(at) if isinstance(outer, Function)]
+    return any(name in _parameter_names(f) or _assigned_in(f, name) > 0 for f in functions)
 
 
 def _parameter_names(function: Function) -> set[str]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from shapelint.diagnostics import Edit, Location
 from shapelint.fixes.editing import Source
-from shapelint.fixes.flow import Flow, Spot, Step, source_of, steps, torch_parameters
+from shapelint.fixes.flow import Flow, Setting, Spot, Step, edits_of, is_local, source_of, steps, torch_parameters
 from shapelint.network.origins import construction_chain, construction_of, in_building_order
 from shapelint.network.steps import argument_names, function_name
 from shapelint.tracing.record import Place
@@ -37,14 +37,16 @@ class Plan:
 def plan(model: nn.Module, changes: Sequence[Change], skips: Sequence[Skip] = ()) -> Plan:
     """The edits that make these changes in the source, all of them or none."""
     try:
-        edits = [edit for attribute in ("padding", "output_padding") for edit in _of_layers(model, changes, attribute)]
+        edits: list[Edit] = []
+        settings = [s for attribute in ("padding", "output_padding") for s in _of_layers(model, changes, attribute)]
         for change in changes:
             if change.attribute == "resize":
                 edits += _resized(change)
             elif change.targets is not None:
                 edits += _told_size(model, change, changes, skips)
             elif _layer_of(model, change) is None:
-                edits.append(_of_function(change))
+                settings.append(_of_function(change))
+        edits += edits_of(settings)
     except CannotEditError as reason:
         return Plan((), str(reason))
     return Plan(tuple(sorted(set(edits), key=lambda e: (e.location.path, e.location.line, e.location.column, e.text))))
@@ -63,8 +65,8 @@ class Skip:
 # --- parameters of layers ----------------------------------------------------------------------------------
 
 
-def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> Iterator[Edit]:
-    """The edits for one parameter of all layers."""
+def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> Iterator[Setting]:
+    """What is to be set for one parameter of all layers."""
     wanted = {
         id(_layer_of(model, change)): _plain(change.value)
         for change in changes
@@ -79,7 +81,7 @@ def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> I
         if value is None or value == _plain(getattr(layer, attribute)):
             continue
         spot = _agreed(places, layers.values(), layer, value, wanted, attribute)
-        yield spot.edit(value, _DEFAULTS[attribute])
+        yield Setting(spot, value, _DEFAULTS[attribute])
 
 
 def _layer_of(model: nn.Module, change: Change) -> nn.Module | None:
@@ -136,13 +138,13 @@ def _plain(value: Any) -> Any:
 # --- calls in forward --------------------------------------------------------------------------------------
 
 
-def _of_function(change: Change) -> Edit:
+def _of_function(change: Change) -> Setting:
     """Another argument for a call of ``conv_transpose2d`` and the like."""
     place = change.call.place
     spots = Flow(steps([place]), argument_names(change.call)).spots(change.attribute) if place is not None else []
     if place is None or not spots or not _calls(place.location(), function_name(change.call.target)):
         raise CannotEditError(f"where {change.attribute} gets its value cannot be read off the source")
-    return spots[0].edit(_plain(change.value), _DEFAULTS.get(change.attribute))
+    return Setting(spots[0], _plain(change.value), _DEFAULTS.get(change.attribute))
 
 
 def _told_size(model: nn.Module, change: Change, changes: Sequence[Change], skips: Sequence[Skip]) -> Iterator[Edit]:
@@ -180,32 +182,33 @@ def _with_size(change: Change, source: Source, call: ast.Call, shape: str) -> It
     if change.attribute == "output_size":
         if any(keyword.arg in ("output_size", None) for keyword in call.keywords) or len(call.args) > 1:
             raise CannotEditError("the call has further arguments already")
-        yield source.adding_argument(call, f"output_size={shape}")
+        yield source.with_arguments(call, [f"output_size={shape}"])
     elif change.call.kind == "module":
-        yield source.replacing(call, _resizing(change, source, call, shape))
+        name, imports = functional(source, call)
+        yield from imports
+        yield source.replacing(call, f"{name}.interpolate({_resizing(change, source, call, shape)})")
     else:
         scale = next((k for k in call.keywords if k.arg == "scale_factor"), None)
         if scale is None:
             raise CannotEditError("the call gives no scale_factor by name")
         yield source.replacing(scale, f"size={shape}")
-        again = next((k for k in call.keywords if k.arg == "recompute_scale_factor"), None)
-        if again is not None:
-            yield source.removing_argument(call, again)
+        if any(k.arg == "recompute_scale_factor" for k in call.keywords):
+            yield source.with_arguments(call, removing=["recompute_scale_factor"])
 
 
 def _resizing(change: Change, source: Source, call: ast.Call, shape: str) -> str:
-    """``F.interpolate(x, size=…)`` in place of a call of an nn.Upsample."""
+    """The arguments of ``F.interpolate(x, size=…)`` in place of a call of an nn.Upsample."""
     layer = change.call.target
     if len(call.args) != 1 or call.keywords:
         raise CannotEditError("the call has further arguments already")
     options = "" if layer.mode == "nearest" else f', mode="{layer.mode}"'
     if layer.align_corners is not None:
         options += f", align_corners={layer.align_corners}"
-    return f"{_functional(source)}.interpolate({source.code_of(call.args[0])}, size={shape}{options})"
+    return f"{source.code_of(call.args[0])}, size={shape}{options}"
 
 
-def _functional(source: Source) -> str:
-    """What a file calls ``torch.nn.functional``."""
+def functional(source: Source, at: ast.AST) -> tuple[str, list[Edit]]:
+    """What ``torch.nn.functional`` is called at a place in a file, and the import that this needs."""
     known: dict[str, str] = {}
     for node in source.tree.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -214,9 +217,11 @@ def _functional(source: Source) -> str:
                 name = entry.asname or (entry.name if module else entry.name.split(".")[0])
                 known[f"{module}{entry.name}" if entry.asname or module else name] = name
     for dotted, rest in (("torch.nn.functional", ""), ("torch.nn", ".functional"), ("torch", ".nn.functional")):
-        if dotted in known:
-            return known[dotted] + rest
-    raise CannotEditError("the file does not import torch.nn.functional")
+        if dotted in known and not is_local(source, at, known[dotted]):
+            return known[dotted] + rest, []
+    used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)} | set(known.values())
+    alias = next((name for name in ("F", "functional") if name not in used), "torch_functional")
+    return alias, [source.importing("torch.nn.functional", alias)]
 
 
 def _kept_size(change: Change, source: Source, call: ast.Call, rank: int, skips: Sequence[Skip]) -> tuple[str, Edit]:
@@ -235,7 +240,9 @@ def _kept_size(change: Change, source: Source, call: ast.Call, rank: int, skips:
         name = f"{skip.layer.replace('.', '_')}_size"
         if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(function)):
             continue
-        return name, source.adding_line_before(statement, f"{name} = {down.args[0].id}.shape[{2 - rank}:]")
+        edit = source.adding_statement_before(statement, f"{name} = {down.args[0].id}.shape[{2 - rank}:]")
+        if edit is not None:
+            return name, edit
     raise CannotEditError("nothing in scope at the call in forward has this size")
 
 
@@ -265,8 +272,9 @@ def _resized(change: Change) -> Iterator[Edit]:
         raise CannotEditError("the tensor whose size is wanted has no name at the call")
     rank = len(change.call.outputs[0].sizes) if change.call.outputs else 4
     size = f"{source.code_of(operands[model])}.shape[{2 - rank}:]"
-    text = f"{_functional(source)}.interpolate({source.code_of(operands[moved])}, size={size})"
-    yield source.replacing(operands[moved], text)
+    name, imports = functional(source, merge)
+    yield from imports
+    yield source.replacing(operands[moved], f"{name}.interpolate({source.code_of(operands[moved])}, size={size})")
 
 
 def _operands(merge: ast.expr) -> list[ast.expr]:
