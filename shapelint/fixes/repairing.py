@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from shapelint.diagnostics import Applicability, Diagnostic, Edit, Fix, Severity
 from shapelint.fixes.editing import OverlapError
@@ -79,7 +79,8 @@ class Repair:
 def repair(lint: Lint, checker: Checker, *, unsafe: bool) -> Repair:
     """Lint, and apply every fix that proves itself."""
     with ExitStack() as stack:
-        session = stack.enter_context(_Session(checker))
+        session = _Session(checker, stack)
+        stack.callback(forget)
         before = after = lint(session)
         tried: set[frozenset[Edit]] = set()
         undone: list[str] = []
@@ -140,20 +141,20 @@ class _Session:
     """The texts as they are to be so far, and what each file says with them. It checks files as ``CheckAll`` does."""
 
     checker: Checker
+    stack: ExitStack
     asked: list[tuple[Request, Question]] = field(default_factory=list)
     results: dict[int, LintResult] = field(default_factory=dict)
     facts: dict[int, tuple[ModelFacts, ...]] = field(default_factory=dict)
     files: dict[Path, EditedFile] = field(default_factory=dict)
     earlier: Mapping[int, tuple[ModelFacts, ...]] = field(default_factory=dict)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        forget()
-
     def __call__(self, asked: Sequence[tuple[Request, Question]]) -> list[LintResult]:
         if not self.asked:
+            from shapelint.isolation.checking import new_pool
+
+            # Starting workers takes as long as analysing dozens of files: these serve the whole run.
+            pool = self.stack.enter_context(new_pool(self.checker.at_once(asked)))
+            self.checker = replace(self.checker, pool=pool)
             self.asked = list(asked)
             self.results = dict(enumerate(self.checker(asked)))
         return [self.results[number] for number in range(len(asked))]
@@ -202,25 +203,25 @@ class _Session:
     def _surveys(self, *batches: tuple[Sequence[int], Mapping[Path, EditedFile]]) -> list[dict[int, Survey]]:
         """Batches of files, each with its own texts, analysed in new processes."""
         from shapelint.isolation.checking import failed
-        from shapelint.isolation.pool import Pool
 
+        pool = self.checker.pool
+        assert pool is not None
         found: list[dict[int, Survey]] = [{} for _ in batches]
-        with Pool(self.checker.at_once(())) as pool:
-            jobs: list[tuple[int, int]] = []
-            for batch, (numbers, files) in enumerate(batches):
-                overlay = tuple((str(path.absolute()), file.source) for path, file in files.items())
-                for number in numbers:
-                    request, question = self.asked[number]
-                    arguments = (request, question, overlay)
-                    pool.submit(Job(len(jobs), survey, arguments, request.path, self.checker.limits(question)))
-                    jobs.append((batch, number))
-            for outcome in pool.outcomes():
-                (batch, number), answer = jobs[outcome.number], outcome.result
-                if isinstance(answer, Failure):
-                    failure = failed(answer, self.asked[number][0].path)
-                    found[batch][number] = Survey(LintResult((failure,), files=1))
-                else:
-                    found[batch][number] = answer.value
+        jobs: list[tuple[int, int]] = []
+        for batch, (numbers, files) in enumerate(batches):
+            overlay = tuple((str(path.absolute()), file.source) for path, file in files.items())
+            for number in numbers:
+                request, question = self.asked[number]
+                arguments, limits = (request, question, overlay), self.checker.limits(question)
+                pool.submit(Job(len(jobs), survey, arguments, request.path, limits, afresh=True))
+                jobs.append((batch, number))
+        for outcome in pool.outcomes():
+            (batch, number), answer = jobs[outcome.number], outcome.result
+            if isinstance(answer, Failure):
+                failure = failed(answer, self.asked[number][0].path)
+                found[batch][number] = Survey(LintResult((failure,), files=1))
+            else:
+                found[batch][number] = answer.value
         return found
 
     def _concerned(self, paths: set[Path]) -> list[int]:

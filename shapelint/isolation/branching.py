@@ -83,7 +83,9 @@ def start_branch(jobs: Sequence[Job], at_once: int, folder: Path) -> Branch:
 
 
 def package_of(job: Job) -> object | None:
-    """What the jobs of one branch have in common; None for a file that stands in no package."""
+    """What the jobs of one branch have in common; None for a file that is not to be in one: it stands in no package."""
+    if job.afresh:
+        return None
     directory = job.path.absolute().parent
     return (directory, job.limits.allow) if (directory / "__init__.py").is_file() else None
 

@@ -39,6 +39,7 @@ class Checker:
         allow: what user code may do beyond computing.
         cache: results of earlier runs.
         on_progress: told (done, of how many) after each file.
+        pool: workers to use, whose owner ends them; else there are new ones for each call.
     """
 
     jobs: int | None = None
@@ -47,6 +48,7 @@ class Checker:
     allow: frozenset[Permission] = frozenset()
     cache: Cache | None = None
     on_progress: Callable[[int, int], None] | None = None
+    pool: Pool | None = None
     _keys: dict[int, tuple[Config, Config]] = field(default_factory=dict, repr=False)
 
     def __call__(self, asked: Asked) -> list[LintResult]:
@@ -69,13 +71,13 @@ class Checker:
         project = Project()
         rests_on: dict[int, Dependencies] = {}
         with ExitStack() as stack:
-            pool: Pool | None = None
+            pool = self.pool
             for number in [number for number in range(len(asked)) if number not in results]:
                 request, question = asked[number]
                 found = _read(request, question, project)
                 rests_on[number] = _dependencies(request, project)
                 if found is None:
-                    pool = pool or stack.enter_context(_pool(self.at_once(asked)))
+                    pool = pool or stack.enter_context(new_pool(self.at_once(asked)))
                     pool.submit(Job(number, check_file, (request, question), request.path, self.limits(question)))
                 else:
                     self._keep(results, number, asked, found, rests_on[number])
@@ -129,7 +131,7 @@ def _dependencies(request: Request, project: Project) -> Dependencies:
     return Dependencies(frozenset({*files, str(request.path.absolute())}), frozenset(map(str, absent)))
 
 
-def _pool(at_once: int) -> Pool:
+def new_pool(at_once: int) -> Pool:
     """Imported only where a file holds a model."""
     from shapelint.isolation.pool import Pool
 
@@ -151,7 +153,7 @@ def isolated(work: Callable[[], Result], path: Path, limits: Limits | None = Non
     Raises:
         LoadError: what the call raised; SL907 if the worker gave no answer.
     """
-    with _pool(1) as pool:
+    with new_pool(1) as pool:
         pool.submit(Job(0, _attempt, (work,), path, limits or Limits()))
         (outcome,) = pool.outcomes()
     if isinstance(outcome.result, Failure):

@@ -45,6 +45,8 @@ class Job:
         arguments: plain data.
         path: the user's file.
         limits: what its worker is held to.
+        afresh: whether nothing of the user's may be imported yet, not even the package that several files share: it
+            would hold what the files held when it was imported.
     """
 
     number: int
@@ -52,6 +54,7 @@ class Job:
     arguments: tuple[Any, ...]
     path: Path
     limits: Limits
+    afresh: bool = False
 
 
 class End(StrEnum):

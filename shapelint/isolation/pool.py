@@ -26,7 +26,10 @@ _BOOT: Final = (
 
 
 class Pool:
-    """Runs jobs in workers. The server starts with the first job, so that a run without jobs starts nothing."""
+    """Runs jobs in workers. The server starts with the first job, so that a run without jobs starts nothing.
+
+    Jobs come in rounds: some are submitted, all their outcomes are taken, and then there may be more.
+    """
 
     def __init__(self, at_once: int, *, method: str | None = None) -> None:
         self._at_once = at_once
@@ -37,6 +40,7 @@ class Pool:
         self._local: Scheduler | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pending: dict[int, Job] = {}
+        self._collecting = False
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +51,15 @@ class Pool:
         self.close()
 
     def submit(self, job: Job) -> None:
+        """A job for this round.
+
+        Raises:
+            RuntimeError: the outcomes of this round are being taken, or another job of it has the same number.
+        """
+        if self._collecting:
+            raise RuntimeError("no job can be submitted before all outcomes of the ones before are taken")
+        if job.number in self._pending:
+            raise RuntimeError(f"there is a job {job.number} already")
         self._pending[job.number] = job
         if self._method != "fork":
             self._local = self._local or self._schedule_here()
@@ -59,14 +72,16 @@ class Pool:
             self._connection.send(job)
 
     def outcomes(self) -> Iterator[Outcome]:
-        """The outcome of every job, in the order in which they end."""
+        """The outcome of every job of this round, in the order in which they end."""
+        self._collecting = True
         if self._connection is not None:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._connection.send(None)  # no more jobs for now
+                self._connection.send(None)  # no more jobs in this round
         while self._pending:
             for number, result in self._local.step() if self._local else self._receive():
                 if self._pending.pop(number, None) is not None:
                     yield Outcome(number, result if isinstance(result, Failure) else _read(result))
+        self._collecting = False
 
     def close(self) -> None:
         """End the server and all workers now."""

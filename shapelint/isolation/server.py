@@ -14,6 +14,7 @@ import pickle
 import signal
 import sys
 import tempfile
+from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -49,7 +50,7 @@ def main(descriptor: int) -> None:
 
 
 class _Server:
-    """Loose files one by one as they are named; files of packages together, once all are named."""
+    """Loose files one by one as they are named; files of packages together, once all of a round are named."""
 
     def __init__(self, connection: Connection, at_once: int, folder: Path) -> None:
         self._connection = connection
@@ -58,13 +59,15 @@ class _Server:
         self._scheduler = Scheduler(multiprocessing.get_context("fork"), at_once, folder)
         self._packages: dict[object, list[Job]] = {}
         self._branch: Branch | None = None
+        self._inbox: deque[Job | None] = deque()
 
     def serve(self) -> None:
         while True:
             for number, result in self._scheduler.step([self._connection]):
                 self._send(number, result)
-            while self._connection.poll():
-                job: Job | None = self._connection.recv()
+            self._receive()
+            while self._inbox:
+                job = self._inbox.popleft()
                 if job is None:
                     self._serve_packages()
                 elif (package := package_of(job)) is not None:
@@ -81,7 +84,7 @@ class _Server:
         while self._scheduler.busy:
             for number, result in self._scheduler.step([self._connection]):
                 self._send(number, result)
-            self._notice_the_end()
+            self._receive()
         for jobs in self._packages.values():
             if len(jobs) > 1:
                 self._serve_package(jobs)
@@ -94,16 +97,16 @@ class _Server:
         while not branch.over:
             for number, result in branch.step([self._connection]):
                 self._send(number, result)
-            self._notice_the_end()
+            self._receive()
         branch.end()
         self._branch = None
         for job in branch.left.values():
             self._scheduler.submit(job)
 
-    def _notice_the_end(self) -> None:
-        """The command says nothing now, unless it has ended: then receiving raises EOFError."""
-        if self._connection.poll():
-            self._connection.recv()
+    def _receive(self) -> None:
+        """Take what the command says. If it has ended, this raises EOFError."""
+        while self._connection.poll():
+            self._inbox.append(self._connection.recv())
 
     def _send(self, number: int, result: bytes | Failure) -> None:
         self._connection.send((number, pickle.dumps(result) if isinstance(result, Failure) else result))

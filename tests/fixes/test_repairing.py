@@ -17,6 +17,7 @@ from shapelint.fixes.editing import OverlapError, edited
 from shapelint.fixes.files import ChangedMeanwhileError, EditedFile, write
 from shapelint.fixes.repairing import repair
 from shapelint.isolation.checking import Checker
+from shapelint.isolation.pool import Pool
 from shapelint.linting import lint, lint_detailed
 from shapelint.results import LintResult
 from tests.fixes import golden
@@ -100,6 +101,33 @@ def test_fixes_of_findings_can_be_applied(broken: Path) -> None:
 def test_a_fix_by_hand_cannot_be_applied() -> None:
     with pytest.raises(ValueError, match="by hand"):
         Fix("think", Applicability.MANUAL, True).apply()
+
+
+def test_files_of_one_package_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "nets"
+    package.mkdir()
+    for name in ("one", "two"):
+        shutil.copy(golden.CORPUS / "keyword_2d.py", package / f"{name}.py")
+    (package / "__init__.py").write_text("from nets.one import Net\nfrom nets.two import Net as Other\n")
+    result = check("nets", "--fix")
+    assert "Fixed 4 findings in 2 files; none left." in result.stderr
+    assert result.exit_code == 0
+
+
+def test_one_set_of_workers_serves_all_fixes(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(broken, "other.py")
+    started: list[Pool] = []
+    start = Pool._start
+
+    def watched(pool: Pool) -> None:
+        started.append(pool)
+        start(pool)
+
+    monkeypatch.setattr(Pool, "_start", watched)
+    assert "Fixed 4 findings in 2 files; none left." in check(".", "--fix").stderr
+    assert len(started) == 1
+    assert started[0]._server is None  # ended
 
 
 def test_layers_that_need_different_values(tmp_path: Path) -> None:
