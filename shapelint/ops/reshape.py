@@ -22,7 +22,7 @@ from shapelint.ops.dimensions import (
     sizes_argument,
 )
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Size, TooComplex, all_of, divide, divides, implied, product, require
+from shapelint.sizes import Size, TooComplex, all_of, divide, divides, factors_of, implied, product, require
 
 _NUMBER_DIFFERS = "shape {} is invalid for an input of shape {}: it has another number of elements"
 
@@ -68,11 +68,16 @@ def _inferred(old: Shape, known: Sequence[Size], new: Shape) -> Any:
         return total
     fits = _divides(part, total)
     if fits is not True:
-        have, want = _cancelled(have, want, _equal_on_path)
+        have, want = _cancelled(_apart(have), _apart(want), _equal_on_path)
         total, part = product(have), product(want)
         fits = divides(part, total)
     require(fits, "shape {} is invalid for an input of shape {}: {} does not divide {}", new, old, part, total)
     return divide(total, part)
+
+
+def _apart(sizes: Sequence[Size]) -> list[Size]:
+    """Products taken apart: rows and columns folded into the batch still equal those that are not."""
+    return [factor for size in sizes for factor in factors_of(size)]
 
 
 def _divides(part: Size, total: Size) -> Any:

@@ -69,6 +69,8 @@ class Dim:
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Any) -> Any:
+        if _is_itself(self, other):
+            return 1
         return _arithmetic(self, _divisor(other), _floordiv, Ratio.__floordiv__)
 
     def __rfloordiv__(self, other: Any) -> Any:
@@ -78,6 +80,8 @@ class Dim:
         return _arithmetic(divisor, other, lambda a, b: _floordiv(b, a), Ratio.__rfloordiv__)
 
     def __mod__(self, other: Any) -> Any:
+        if _is_itself(self, other):
+            return 0
         return _arithmetic(self, _divisor(other), _modulo, Ratio.__mod__)
 
     def __rmod__(self, other: Any) -> Any:
@@ -280,6 +284,11 @@ def _divisor(size: Any) -> Any:
         raise ZeroDivisionError("integer division or modulo by zero")
     few = path.few_values(size.expr)
     return path.concrete(size.expr) if few else size
+
+
+def _is_itself(size: Dim, divisor: Any) -> bool:
+    """Whether a size that is never 0 is divided by itself: the answer takes no number."""
+    return isinstance(divisor, Dim) and divisor.expr is size.expr and path.implied(size != 0)
 
 
 def _floordiv(a: Expr, b: Expr) -> Expr:
@@ -695,6 +704,14 @@ def product(sizes: Iterable[Size]) -> Any:
         else:
             number *= size
     return number if symbolic is None else of(ex.scale(symbolic, number))
+
+
+def factors_of(size: Size) -> list[Any]:
+    """The sizes that a product is made of; a size that is no product is its only factor."""
+    if not isinstance(size, Dim):
+        return [size]
+    number, factors = ex.factorize(size.expr)
+    return [number, *map(of, factors)]
 
 
 def divides(divisor: Any, size: Any) -> bool | Condition:

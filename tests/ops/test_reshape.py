@@ -49,6 +49,18 @@ def test_the_forms_of_view() -> None:
     check(torch.Tensor.reshape_as, shaped("H", "W"), shaped("W", 2), sizes=SIZES)
 
 
+def test_rows_and_columns_in_the_batch_come_apart_again() -> None:
+    height, width, batch = dim("H"), dim("W"), dim("N")
+    view = function_rule(torch.Tensor.view)
+    with following(Path(Domain.positive(["N", "H", "W"]))) as path:
+        path.require(height % 8 == 0, "", ())
+        path.require(width % 8 == 0, "", ())
+        cells = Symbolic((batch * ((height + 7) // 8) * ((width + 7) // 8), 1, 7, 7), torch.float32)
+        spec = view(cells, batch, height // 8, width // 8, -1)
+    assert spec.shape[3] == 49
+    assert path.domain.contains({"N": 2, "H": 16, "W": 24})
+
+
 def test_a_window_partition_needs_multiples() -> None:
     height, width, batch = dim("H"), dim("W"), dim("N")
     view = function_rule(torch.Tensor.view)

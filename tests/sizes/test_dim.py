@@ -121,6 +121,23 @@ def test_an_undecided_condition_without_a_path_says_so() -> None:
 # --- products ---------------------------------------------------------------------------------------------
 
 
+def test_a_size_divided_by_itself_takes_no_number_for_it() -> None:
+    with following(_NoNumbers(Domain.positive(["H"]))):
+        assert (H // H, H % H, (H + 1) // (H + 1)) == (1, 0, 1)
+        with pytest.raises(AssertionError):
+            _ = (H - 1) // (H - 1)
+
+
+class _NoNumbers(Path):
+    """A path on which nothing branches."""
+
+    def few_values(self, size: Any) -> bool:
+        raise AssertionError(f"a number is asked for {size}")
+
+    def fork(self, condition: Any) -> bool:
+        raise AssertionError(f"{condition} is asked")
+
+
 def _check(condition: Any, concrete: Callable[[int, int], bool], reach: int = 40) -> None:
     domain = Domain.positive(["H", "W"]).restrict(condition)
     for h in range(1, reach):
