@@ -16,7 +16,7 @@ from shapelint.diagnostics import Diagnostic
 from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
 from shapelint.tracing import Limits, Trace, trace
-from shapelint.tracing.inputs import Inputs, candidates, parse_inputs
+from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_inputs
 from shapelint.tracing.running import Runner, shapes, tensors
 
 if TYPE_CHECKING:
@@ -309,9 +309,22 @@ def analyze(
     else:
         options = list(itertools.islice(candidates(model), 6))
     expected = contract.sizes if sizes is None and contract is not None else sizes
+    if inputs is None and expected is not None and len(options) > 1:
+        options = [option for option in options if _has_sizes(option, expected)] or options
     analysis = _likeliest(model, label, options, expected, limits or Limits(), training=training)
     analysis.contract = contract
     return analysis
+
+
+def _has_sizes(inputs: Inputs, sizes: Any) -> bool:
+    """Whether inputs have the sizes that are declared: as many, and of these names."""
+    from shapelint.network.expected import parse_declaration
+
+    try:
+        parse_declaration(sizes, [name for name in inputs.symbols if name not in ("N", "B", "C")])
+    except InputError:
+        return False
+    return True
 
 
 def _likeliest(

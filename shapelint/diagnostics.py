@@ -47,12 +47,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change that cures a finding, and what it buys and gives up (in ``description``)."""
+    """A change that cures a finding, and what it buys and gives up (in ``description``).
+
+    ``reshapes`` says that parameters get other shapes, so that checkpoints saved before do not load any more.
+    """
 
     description: str
     applicability: Applicability
     verified: bool
     edits: tuple[Edit, ...] = ()
+    reshapes: bool = False
 
     def apply(self) -> tuple[Path, ...]:
         """Make the edits in their files, once; the files that were changed.
@@ -96,6 +100,11 @@ class Diagnostic:
     def at(self, location: Location | None) -> Diagnostic:
         """The same finding told at another place."""
         return replace(self, location=location)
+
+    def plain(self) -> Diagnostic:
+        """The same finding without what its fixes hold for the process that proposed them."""
+        fixes = tuple(Fix(f.description, f.applicability, f.verified, f.edits, f.reshapes) for f in self.fixes)
+        return replace(self, fixes=fixes)
 
     def __str__(self) -> str:
         place = f"{self.location}: " if self.location else ""

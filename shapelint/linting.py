@@ -317,15 +317,8 @@ def _examine(selection: Selection | None, built: Built, analysis: Analysis) -> _
         certainty=analysis.certainty,
         certainty_reasons=tuple(analysis.certainty_reasons),
     )
-    if selection is None:
-        return _Examined(model, tuple(map(_without_changes, analysis.diagnostics)))
-    return _Examined(model, tuple(map(_without_changes, analysis.check(sorted(selection.codes)))))
-
-
-def _without_changes(finding: Diagnostic) -> Diagnostic:
-    """The finding as plain data: its fixes know how to change the model in memory, which no report needs."""
-    fixes = tuple(Fix(fix.description, fix.applicability, fix.verified, fix.edits) for fix in finding.fixes)
-    return dataclasses.replace(finding, fixes=fixes)
+    found = analysis.diagnostics if selection is None else analysis.check(sorted(selection.codes))
+    return _Examined(model, tuple(finding.plain() for finding in found))
 
 
 def analyse_target(

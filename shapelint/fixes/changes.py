@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -11,14 +13,13 @@ from typing import Any
 import torch.nn.functional as functional
 from torch import nn
 
-from shapelint.diagnostics import Fix, Location
+from shapelint.diagnostics import Edit, Fix, Location
 from shapelint.fixes.names import Names
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import argument_names, kind_of
 from shapelint.ops import registry
 from shapelint.tracing.places import caller
 from shapelint.tracing.record import Call, Place
-from shapelint.tracing.tensor import SymbolicTensor
 
 Targets = Mapping[tuple[str, Fraction], Any]
 """The size to return, by the input size an axis comes from and the scale it arrives at."""
@@ -30,10 +31,9 @@ class Change:
 
     Attributes:
         call: a traced call of the layer or function.
-        attribute: "output_padding", "padding", "output_size", "size", or "resize" (of a merge's operand).
-        value: an int, a tuple by axis; for sizes, ``None``.
+        attribute: "output_padding", "padding", "output_size", "size", or the number of channels that a layer takes.
+        value: an int, a tuple by axis, "same"; for sizes, ``None``.
         targets: for "output_size" and "size": what to return.
-        operand: for "resize": which tensor is resized, and to which one's size.
         names: for "output_size" and "size": filled while the change is tried, with what has this size in ``forward``.
     """
 
@@ -41,7 +41,6 @@ class Change:
     attribute: str
     value: Any = None
     targets: Targets | None = None
-    operand: tuple[int, int] = (0, 0)
     names: Names = field(default_factory=Names)
 
     @property
@@ -56,6 +55,29 @@ class Change:
         own = self.layer if self.call.kind == "module" else place and (place.code, place.instruction)
         return own, self.attribute
 
+    def tried(self, model: nn.Module) -> AbstractContextManager[None]:
+        """The model with the change, within the block; afterwards it is as it was."""
+        if self.call.kind != "module":
+            return calls_replaced(self.call, lambda rule, args, kwargs: _with_change(self, rule, args, kwargs))
+        return _attribute_changed(self) if self.targets is None else _told_its_size(model, self)
+
+
+class Rewrite(Change):
+    """A change of what ``forward`` does. Each kind knows how to try itself on the model, and how to be written."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def tried(self, model: nn.Module) -> AbstractContextManager[None]: ...
+
+    @abstractmethod
+    def edits(self, model: nn.Module) -> Iterable[Edit]:
+        """The edits of the source.
+
+        Raises:
+            CannotEditError: it cannot be written there; the message says why.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
@@ -63,15 +85,15 @@ class Amendment:
 
     Attributes:
         layer: the layer's path in the model; for a function, that of the module whose forward calls it.
-        attribute: as in :class:`Change`.
-        value: an int or a tuple by axis; ``None`` where a size of another tensor is meant.
+        attribute: as in :class:`Change`, or what kind of :class:`Rewrite` it is.
+        value: an int, a tuple by axis, or "same"; ``None`` where a size of another tensor is meant.
         like: whose size, for "output_size" and "size": the path of the encoder layer that gets this size.
         use: the call in ``forward``.
     """
 
     layer: str
     attribute: str
-    value: int | tuple[int, ...] | None
+    value: int | tuple[int, ...] | str | None
     like: str | None
     use: Location | None
 
@@ -92,12 +114,7 @@ def applied(model: nn.Module, changes: Sequence[Change]) -> Iterator[None]:
     """The model with the changes, within the block; afterwards it is as it was."""
     with contextlib.ExitStack() as stack:
         for change in changes:
-            if change.call.kind != "module":
-                stack.enter_context(_function_changed(change))
-            elif change.targets is not None:
-                stack.enter_context(_told_its_size(model, change))
-            else:
-                stack.enter_context(_attribute_changed(change))
+            stack.enter_context(change.tried(model))
         yield
 
 
@@ -106,15 +123,23 @@ def _attribute_changed(change: Change) -> Iterator[None]:
     module = change.call.target
     before = {name: getattr(module, name) for name in _affected(module, change.attribute)}
     axes = len(module.kernel_size) if isinstance(module.kernel_size, tuple) else 1
-    value = change.value if isinstance(change.value, tuple) else (change.value,) * axes
+    value = (change.value,) * axes if isinstance(change.value, int) else change.value
     try:
         setattr(module, change.attribute, value)
         if "_reversed_padding_repeated_twice" in before:
-            module._reversed_padding_repeated_twice = [p for p in reversed(value) for _ in range(2)]
+            module._reversed_padding_repeated_twice = _both_ends(module, value)
         yield
     finally:
         for name, old in before.items():
             setattr(module, name, old)
+
+
+def _both_ends(module: Any, padding: tuple[int, ...] | str) -> list[int]:
+    """The padding as ``F.pad`` takes it; "same" pads one more at the end where the two cannot be equal."""
+    if isinstance(padding, tuple):
+        return [p for p in reversed(padding) for _ in range(2)]
+    totals = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+    return [p for total in reversed(totals) for p in (total // 2, total - total // 2)]
 
 
 def _affected(module: nn.Module, attribute: str) -> list[str]:
@@ -145,13 +170,17 @@ class _ToldItsSize(nn.Module):
 
 @contextlib.contextmanager
 def _told_its_size(model: nn.Module, change: Change) -> Iterator[None]:
-    assert change.targets is not None
-    layer = change.call.target
+    with layer_replaced(model, change.call.target, _ToldItsSize(change.call.target, change)):
+        yield
+
+
+@contextlib.contextmanager
+def layer_replaced(model: nn.Module, layer: nn.Module, stand_in: nn.Module) -> Iterator[None]:
+    """The model with another module in a layer's place, wherever it stands."""
     owners = [(owner, name) for owner in model.modules() for name, child in owner._modules.items() if child is layer]
-    wrapper = _ToldItsSize(layer, change)
     try:
         for owner, name in owners:
-            owner._modules[name] = wrapper
+            owner._modules[name] = stand_in
         yield
     finally:
         for owner, name in owners:
@@ -168,18 +197,18 @@ def _axes_of(module: nn.Module, x: Any) -> int:
     return len(kernel) if isinstance(kernel, tuple) else len(x.shape) - 2
 
 
+Wrapper = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+
+
 @contextlib.contextmanager
-def _function_changed(change: Change) -> Iterator[None]:
-    """While tracing, calls of the function from this one place in the source take other arguments."""
-    target = change.call.target
+def calls_replaced(call: Call, wrapper: Wrapper) -> Iterator[None]:
+    """While tracing, a function called from this one place in the source is a wrapper that gets its rule."""
+    target, here = call.target, call.place
     rule = registry.function_rule(target)
     assert rule is not None
-    here = change.call.place
 
     def changed(*args: Any, **kwargs: Any) -> Any:
-        if not _same(caller(), here):
-            return rule(*args, **kwargs)
-        return _with_change(change, rule, args, kwargs)
+        return wrapper(rule, args, kwargs) if _same(caller(), here) else rule(*args, **kwargs)
 
     registry._FUNCTION_RULES[target] = changed
     try:
@@ -193,8 +222,6 @@ def _same(a: Place | None, b: Place | None) -> bool:
 
 
 def _with_change(change: Change, rule: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if change.attribute == "resize":
-        return rule(*resized(change, args), **kwargs)
     names = argument_names(change.call)
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     if change.targets is None:
@@ -207,21 +234,3 @@ def _with_change(change: Change, rule: Callable[..., Any], args: tuple[Any, ...]
         given.pop("scale_factor", None)
         given.pop("recompute_scale_factor", None)
     return rule(**given)
-
-
-def resized(change: Change, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of a merge with one tensor in the size of another."""
-    moved, model = change.operand
-    tensors = [a for value in args for a in (value if isinstance(value, (list, tuple)) else [value])]
-    tensors = [t for t in tensors if isinstance(t, SymbolicTensor)]
-    source, wanted = tensors[moved], tensors[model]
-    replacement = functional.interpolate(source, size=list(wanted.shape[2:]))
-
-    def put(value: Any) -> Any:
-        if value is source:
-            return replacement
-        if isinstance(value, (list, tuple)):
-            return type(value)(put(v) for v in value)
-        return value
-
-    return tuple(put(value) for value in args)

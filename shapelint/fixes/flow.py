@@ -56,6 +56,12 @@ class Spot:
         return self.node.lineno
 
     @property
+    def is_in_call(self) -> bool:
+        """Whether the value stands in a call or in a list, and not where it gets a name."""
+        around = self.source.parents.get(self.node)
+        return self.missing or isinstance(around, (ast.Call, ast.keyword, ast.Tuple, ast.List))
+
+    @property
     def argument_of(self) -> ast.AST | None:
         """The call of which the value is a keyword argument."""
         parent = self.source.parents.get(self.node)
@@ -67,13 +73,15 @@ class Setting:
     """A value for a place.
 
     Attributes:
-        value: an int, or a tuple by axis.
+        value: an int, a tuple by axis, or "same".
         default: what an argument that is not written would be; one that would say it goes.
+        factors: how the value comes about, where a product was written.
     """
 
     spot: Spot
-    value: int | tuple[int, ...]
+    value: int | tuple[int, ...] | str
     default: int | None
+    factors: tuple[int, ...] = ()
 
 
 def edits_of(settings: Iterable[Setting]) -> Iterator[Edit]:
@@ -83,24 +91,29 @@ def edits_of(settings: Iterable[Setting]) -> Iterator[Edit]:
         spot = setting.spot
         call = spot.node if spot.missing else spot.argument_of
         if not isinstance(call, ast.Call) or not (spot.missing or setting.value == setting.default):
-            yield spot.source.replacing(spot.node, repr(_alike(setting.value, spot.node)))
+            yield spot.source.replacing(spot.node, _written(setting, spot.node))
             continue
         _, _, adding, removing = calls.setdefault((spot.source.path, call), (spot.source, call, [], []))
         assert spot.keyword is not None
         if spot.missing:
-            adding.append(f"{spot.keyword}={setting.value!r}")
+            adding.append(f"{spot.keyword}={_written(setting)}")
         else:
             removing.append(spot.keyword)
     for source, call, adding, removing in calls.values():
         yield source.with_arguments(call, adding, removing)
 
 
-def _alike(value: int | tuple[int, ...], node: ast.expr) -> int | tuple[int, ...] | list[int]:
-    """As a tuple where a tuple was written, and a list where a list was."""
-    if not isinstance(node, (ast.Tuple, ast.List)):
-        return value
-    values = value if isinstance(value, tuple) else (value,) * max(len(node.elts), 1)
-    return list(values) if isinstance(node, ast.List) else values
+def _written(setting: Setting, instead_of: ast.expr | None = None) -> str:
+    """The value in code: a tuple where a tuple was written, a list where a list was, a product where one was."""
+    value = setting.value
+    if isinstance(instead_of, ast.BinOp) and isinstance(instead_of.op, ast.Mult) and setting.factors:
+        return " * ".join(map(str, setting.factors))
+    if isinstance(value, str):
+        return f'"{value}"'
+    if not isinstance(instead_of, (ast.Tuple, ast.List)):
+        return repr(value)
+    values = value if isinstance(value, tuple) else (value,) * max(len(instead_of.elts), 1)
+    return repr(list(values) if isinstance(instead_of, ast.List) else values)
 
 
 @lru_cache(maxsize=64)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shapelint.diagnostics import Applicability, Fix
-from shapelint.fixes.changes import Amendment, Change, ProposedFix, applied
+from shapelint.diagnostics import Applicability, Diagnostic, Fix, Severity
+from shapelint.fixes import proposing
+from shapelint.fixes.changes import Amendment, Change, ProposedFix, Rewrite, applied
+from shapelint.fixes.consumers import Fitted, fitted, shape_text
+from shapelint.fixes.operands import Refit
 from shapelint.fixes.planning import Skip, plan
+from shapelint.fixes.uneven import Uneven
+from shapelint.fixes.writing import in_sequential
 from shapelint.network.scales import scale_of
-from shapelint.network.steps import Step, Window, parameters_of, spatial_axes, window_of
-from shapelint.rules import wording
+from shapelint.network.steps import Step, spatial_axes, window_of
+from shapelint.rules import check, wording
 from shapelint.rules.context import Context, Culprit, Fault, label, operands_of, use_of
 from shapelint.sizes import SizeSet, TooComplex, formulas
 from shapelint.sizes.domain import Domain
@@ -20,9 +26,13 @@ from shapelint.sizes.domain import Domain
 if TYPE_CHECKING:
     from shapelint.api import Analysis
     from shapelint.network import Pair
+    from shapelint.tracing.record import Call
 
 LARGEST_ADDITION = 64
 """No output_padding beyond this is looked for."""
+
+_MOST_LAYERS = 16
+"""No more layers than this are fitted to what they get, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,17 @@ class Mender:
             own = [change for change, owners in changes if owners & keys]
             if own:
                 found.append(self._described(style, own, [c for c, _ in changes], outcome, _layers_of(culprits)))
-        return tuple(dict.fromkeys(found))
+        told = tuple(dict.fromkeys(found))
+        return told if any(fix.edits for fix in told) else (*told, *self._around_the_layers)
+
+    @functools.cached_property
+    def _around_the_layers(self) -> tuple[Fix, ...]:
+        """What can be done where no layer can be told what to return: at the merges, and to the input."""
+        faults = [fault for fault in self.context.suspected if fault.culprits]
+        merges = {_place_of(f.call): (f.call, f.symbols) for f in faults if f.kind == "merge" and f.call is not None}
+        symbols = tuple(dict.fromkeys(s for _, own in merges.values() for s in own))
+        found = self._resized([call for call, _ in merges.values()], symbols, ())
+        return (*([found] if found is not None else []), *self._with_padded_input(None))
 
     def cures(self) -> bool:
         """Whether some parameters, or sizes told to the decoder, make every expected size right."""
@@ -103,8 +123,15 @@ class Mender:
         step = culprit.step
         if step is None or step.window is None:
             return []
-        value = _mended_padding(culprit.code, step.window)
-        return [] if value is None else [self._on_axis(step, name, new) for name, new in value.items()]
+        if culprit.code == "SL501":
+            same = [c.step.axis for c in self._culprits if c.code == "SL501" and c.step and c.step.call is step.call]
+            return proposing.keeping(self.context, step.call, same)
+        if culprit.code == "SL502":
+            window = step.window
+            padding = formulas.downsample_padding(window.kernel_size, window.stride, window.dilation)
+            return [self._on_axis(step, "padding", padding)]
+        found = proposing.mended_upsampling(step.window) or {}
+        return [self._on_axis(step, name, new) for name, new in found.items()]
 
     def _pair_parameters(self, pair: Pair) -> list[Change]:
         up = pair.up[-1]
@@ -127,7 +154,7 @@ class Mender:
             if padding != down.window.padding:
                 changes.append(self._on_axis(down, "padding", padding))
         assert up.window is not None
-        for name, value in (_mended_padding("SL503", up.window) or {}).items():
+        for name, value in (proposing.mended_upsampling(up.window) or {}).items():
             changes.append(self._on_axis(up, name, value))
         return changes
 
@@ -143,11 +170,7 @@ class Mender:
     def _on_axis(self, step: Step, attribute: str, value: int) -> Change:
         """The change of a parameter on one axis, the other axes as they are."""
         axes = spatial_axes(step.call, len(step.call.outputs[0].sizes))
-        old = parameters_of(step.call).get(attribute)
-        old = 0 if old is None or isinstance(old, str) else old
-        values = list(old) if isinstance(old, (tuple, list)) and len(old) == axes else [_single(old)] * axes
-        values[step.axis] = value
-        return Change(step.call, attribute, tuple(values))
+        return proposing.with_padding(step.call, {step.axis: value}, axes, attribute)
 
     def _size_change(self, pair: Pair) -> Change | None:
         up = pair.up[-1]
@@ -167,44 +190,126 @@ class Mender:
             targets[key] = other.had
         return Change(up.call, attribute, targets=targets)
 
-    # --- merges --------------------------------------------------------------------------------------
+    # --- faults that no pair of layers is to blame for -------------------------------------------------
 
-    def for_merge(self, fault: Fault) -> tuple[Fix, ...]:
-        """Resizing the deeper of two feature maps to the other one's size."""
-        call = fault.call
-        if call is None or call.kind != "function" or self.context.analysis.trace is None:
+    def for_fault(self, fault: Fault) -> tuple[Fix, ...]:
+        """The fixes of one fault, the best first."""
+        if self.context.analysis.trace is None:
             return ()
-        tensors = [t for t in operands_of(call) if len(t.sizes) > 2]
-        if len(tensors) != 2:
-            return ()
-        depths = [self._depth(t, fault.symbols) for t in tensors]
-        moved = 0 if depths[0] < depths[1] else 1
-        change = Change(call, "resize", operand=(moved, 1 - moved))
-        verified = self._verified([(change, set())], ignoring=(fault,))
-        if verified is None:
-            return ()
-        names = [self._origin_name(t) for t in tensors]
-        description = f"resize {names[moved]} to the size of {names[1 - moved]} before `{label(call)}`: "
-        description += f"F.interpolate(y, size=x.shape[{2 - len(tensors[0].sizes)}:])"
-        description += self._effect(verified[1])
-        return (self._fix(description, Applicability.UNSAFE, [change]),)
+        found: list[Fix | None] = []
+        if fault.kind == "merge" and fault.call is not None:
+            found.append(self._padded(fault.call, fault.symbols, (fault,)))
+            found += [self._resized([fault.call], fault.symbols, (fault,)), self._cropped(fault)]
+        if fault.kind in ("channels", "refused"):
+            found.append(self._fitted(fault))
+        if fault.kind == "output_padding":
+            found.append(self._taken(fault))
+        told = tuple(fix for fix in found if fix is not None)
+        return told if any(fix.edits for fix in told) else (*told, *self._with_padded_input(fault))
 
-    def _depth(self, tensor: Any, symbols: Iterable[str]) -> Any:
-        producer = self.context.network.producer(tensor)
-        states = self.context.network.states.get(producer.index, {}) if producer is not None else {}
-        return min((states[s].deepest for s in symbols if s in states), default=1)
+    def for_accident(self, call: Call) -> tuple[Fix, ...]:
+        """The fixes of a broadcast by accident."""
+        symbols = self.context.symbols
+        found = self._padded(call, symbols, (), cures="SL202"), self._resized([call], symbols, (), cures="SL202")
+        return tuple(fix for fix in found if fix is not None)
+
+    def _padded(self, call: Call, symbols: Sequence[str], ignoring: Sequence[Fault], cures: str = "") -> Fix | None:
+        """Padding by the formulas, for every convolution on only one of the ways to a merge."""
+        changes = proposing.exact(self.context, call, symbols)
+        outcome = self._leads_to(changes, ignoring, cures)
+        if outcome is None:
+            return None
+        text = f"{_parameter_text(changes, always=True)}{self._effect(outcome)}"
+        return self._fix(text, self._of_parameters(changes, outcome), changes)
+
+    def _of_parameters(self, changes: Sequence[Change], outcome: Outcome) -> Applicability:
+        """Safe for declared sizes. Else, if no size is traded for another; an output_padding is always taken to."""
+        trades = not outcome.lost.is_empty() or any(change.attribute == "output_padding" for change in changes)
+        return Applicability.UNSAFE if trades and not self.context.expected.declared else Applicability.SAFE
+
+    def _resized(
+        self, calls: Sequence[Call], symbols: Sequence[str], ignoring: Sequence[Fault], cures: str = ""
+    ) -> Fix | None:
+        """The deeper feature maps of merges in the size of the others."""
+        found = [proposing.resized(self.context, call, symbols) for call in calls]
+        changes = [change for change in found if change is not None]
+        outcome = self._leads_to(changes, ignoring, cures) if len(changes) == len(found) else None
+        if outcome is None:
+            return None
+        text = wording.listed([f"{self._moved_text(change, 'resize')}" for change in changes])
+        text += f": F.interpolate(y, size=x.shape[-{changes[0].axes}:])"
+        return self._fix(f"{text}{self._effect(outcome)}", Applicability.UNSAFE, changes)
+
+    def _cropped(self, fault: Fault) -> Fix | None:
+        """The larger feature maps of a merge cropped about their middle."""
+        assert fault.call is not None
+        change = proposing.cropped(self.context, fault.call, fault.example)
+        outcome = self._leads_to([change], (fault,)) if change is not None else None
+        if change is None or outcome is None:
+            return None
+        text = f"{self._moved_text(change, 'crop')}, about the middle{self._effect(outcome)}"
+        return self._fix(text, Applicability.UNSAFE, [change])
+
+    def _moved_text(self, change: Refit, verb: str) -> str:
+        names = [self._origin_name(tensor) for tensor in operands_of(change.call)]
+        moved = wording.listed([names[i] for i in change.moved])
+        return f"{verb} {moved} to the size of {names[change.like]} before `{label(change.call)}`"
 
     def _origin_name(self, tensor: Any) -> str:
         producer = self.context.network.producer(tensor)
         return f"what `{label(producer)}` returns" if producer is not None and producer.kind != "input" else "the input"
 
-    # --- SL102 ---------------------------------------------------------------------------------------
+    def _fitted(self, fault: Fault) -> Fix | None:
+        """Every layer that gets another number of channels or features than it takes, with that number."""
+        changes: list[Change] = []
+        call, env = fault.call, fault.example
+        while call is not None and len(changes) < _MOST_LAYERS:
+            change = fitted(call, env)
+            if not isinstance(change, Fitted) or any(change.key == known.key for known in changes):
+                return None
+            changes.append(change)
+            outcome = self._leads_to(changes, (fault,))
+            if outcome is not None:
+                return self._described_fit(changes, outcome)
+            call = self._next_misfit(changes)
+        return None
 
-    def for_step(self, fault: Fault) -> tuple[Fix, ...]:
+    def _next_misfit(self, changes: Sequence[Change]) -> Call | None:
+        """The layer that stands in the way when these are changed."""
+        with applied(self.context.analysis.model, changes):
+            after = Context(reanalyse(self.context.analysis))
+        return next((f.call for f in after.faults if f.kind in ("channels", "refused") and f.call is not None), None)
+
+    def _described_fit(self, changes: Sequence[Change], outcome: Outcome) -> Fix:
+        shapes = [shape_text(change) for change in changes if isinstance(change, Fitted)]
+        expected = self.context.expected.sizes
+        effect = self._effect(outcome)
+        if self.context.expected.declared and expected.is_finite():
+            at = wording.points(expected, self.context.symbols)
+            effect = f": then {at} {'run' if ' and ' in at else 'runs'}{_lost_text(outcome)}"
+        text = f"{_parameter_text(changes, always=True)}{effect}"
+        more = "; ".join([*filter(None, shapes), "checkpoints saved before no longer load"])
+        return self._fix(f"{text}; {more}", Applicability.UNSAFE, changes, reshapes=True)
+
+    def _with_padded_input(self, fault: Fault | None) -> tuple[Fix, ...]:
+        """The input padded to the next size that is right already, and the output cropped."""
+        names = self.context.symbols
+        if not names:
+            return ()
+        right = _right(self.context.analysis, self._returns).project(*names)
+        change = proposing.padded_input(self.context, right)
+        outcome = self._leads_to([change], (fault,) if fault is not None else ()) if change is not None else None
+        if change is None or outcome is None:
+            return ()
+        crop = " and crop the output to the input's size" if any(change.crops) else ""
+        text = f"pad the input with zeros to the next {change.sizes_text()}{crop}{self._effect(outcome)}"
+        return (self._fix(text, Applicability.UNSAFE, [change]),)
+
+    def _taken(self, fault: Fault) -> Fix | None:
         """The output_padding of formula (5), or the largest that PyTorch takes."""
         call = fault.call
         if call is None or call.kind != "module":
-            return ()
+            return None
         axes = spatial_axes(call, 0)
         windows = [w for axis in range(-axes, 0) if (w := window_of(call, axis, axes)) is not None]
         exact = [2 * w.padding + w.stride - w.effective for w in windows]
@@ -214,27 +319,45 @@ class Mender:
         with applied(self.context.analysis.model, [change]):
             after = reanalyse(self.context.analysis)
         if after.trace is None or not after.trace.outcomes:
-            return ()
+            return None
         text = f"output_padding={_value_text(value)}: then {wording.phrase(after.valid_sizes)} run"
-        return (self._fix(text, Applicability.SAFE, [change]),)
+        return self._fix(text, Applicability.SAFE, [change])
 
     # --- verifying -----------------------------------------------------------------------------------
 
-    def _verified(
-        self, changes: list[tuple[Change, set[int]]], ignoring: Sequence[Fault] = ()
-    ) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
+    def _verified(self, changes: list[tuple[Change, set[int]]]) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
         """The changes with what they lead to, if every expected size is right afterwards."""
+        outcome = self._leads_to([change for change, _ in changes])
+        return None if outcome is None else (changes, outcome)
+
+    def _leads_to(self, changes: Sequence[Change], ignoring: Sequence[Fault] = (), cures: str = "") -> Outcome | None:
+        """What changes lead to, if every expected size is right afterwards, and no finding is new.
+
+        Args:
+            changes: to be made together.
+            ignoring: what is mended by them, where no layer is to blame for it.
+            cures: the code of the finding that must be gone, where all sizes run already.
+        """
+        context = self.context
         if not changes:
             return None
-        context = self.context
-        with applied(context.analysis.model, [change for change, _ in changes]):
+        with applied(context.analysis.model, changes):
             after = reanalyse(context.analysis)
-        if after.trace is None or not after.trace.outcomes:
+            if after.trace is None or not after.trace.outcomes:
+                return None
+            outcome = self._outcome(after, self._curable(ignoring))
+            if outcome is None:
+                return None
+            found = _kinds(check(after))
+        gone = self._found - found
+        if found - self._found or (cures and not any(code == cures for code, *_ in gone)):
             return None
-        wanted = self._curable(ignoring)
-        returning = self._returns
+        return outcome
+
+    def _outcome(self, after: Analysis, wanted: Domain) -> Outcome | None:
+        """The sizes that are right afterwards; None where an expected one is not, or one that ran does not any more."""
+        context, returning, names = self.context, self._returns, self.context.symbols
         good, before = _right(after, returning), _right(context.analysis, returning)
-        names = context.symbols
         expected = context.spatial(wanted)
         try:
             if expected.is_empty() or not expected <= good.project(*names):
@@ -242,9 +365,14 @@ class Mender:
             passed = expected & context.analysis.valid_sizes.project(*names)
             if not passed <= after.valid_sizes.project(*names):
                 return None
-            return changes, Outcome(good.project(*names), before.project(*names) - good.project(*names), returning)
+            return Outcome(good.project(*names), before.project(*names) - good.project(*names), returning)
         except TooComplex:
             return None  # what cannot be compared has not been verified
+
+    @functools.cached_property
+    def _found(self) -> Counter[tuple[str, str]]:
+        """The findings that there are, without fixes."""
+        return _kinds(check(self.context.analysis))
 
     def _curable(self, ignoring: Sequence[Fault]) -> Domain:
         """The expected sizes, less those at which something else is wrong."""
@@ -270,15 +398,16 @@ class Mender:
     def _described(
         self, style: str, own: Sequence[Change], everything: Sequence[Change], outcome: Outcome, layers: set[str]
     ) -> Fix:
-        declared = self.context.expected.declared
         others = [c for c in everything if c not in own]
         if style == "output_size":
             text = self._size_text(own)
-            in_forward = all(c.call.kind != "module" or not self._in_sequential(c.layer) for c in own)
+            in_forward = all(
+                c.call.kind != "module" or not in_sequential(self.context.analysis.model, c.layer) for c in own
+            )
             applicability = Applicability.SAFE if in_forward else Applicability.MANUAL
         else:
             text = _parameter_text(own, always=any(c.layer not in layers for c in own))
-            applicability = Applicability.SAFE if declared else Applicability.UNSAFE
+            applicability = self._of_parameters(everything, outcome)
         together = ""
         if others:
             same = style == "output_size" or _parameter_text(others[:1]) == _parameter_text(own[:1])
@@ -287,14 +416,16 @@ class Mender:
         description = f"{text}{together}{self._effect(outcome)}"
         return self._fix(description, applicability, everything)
 
-    def _fix(self, description: str, applicability: Applicability, changes: Sequence[Change]) -> ProposedFix:
+    def _fix(
+        self, description: str, applicability: Applicability, changes: Sequence[Change], *, reshapes: bool = False
+    ) -> ProposedFix:
         """With the edits of the source; by hand, and why, where they cannot be made."""
         planned = plan(self.context.analysis.model, changes, self._skips(changes))
         if not planned.edits:
             if applicability is not Applicability.MANUAL:
                 description += f" (not written by --fix: {planned.why_not})"
             applicability = Applicability.MANUAL
-        return ProposedFix(description, applicability, True, planned.edits, self._amendments(changes))
+        return ProposedFix(description, applicability, True, planned.edits, reshapes, self._amendments(changes))
 
     def _skips(self, changes: Sequence[Change]) -> list[Skip]:
         """The encoder steps whose inputs have the sizes that decoder steps are told."""
@@ -304,7 +435,7 @@ class Mender:
                 pair.up[-1].call,
                 down.place,
                 down.layer,
-                down.kind == "module" and not self._in_sequential(down.layer),
+                down.kind == "module" and not in_sequential(self.context.analysis.model, down.layer),
             )
             for pair in self.context.network.pairs
             if pair.up[-1].call in calls and len(pair.down) == 1 and (down := pair.down[0].call)
@@ -334,7 +465,7 @@ class Mender:
         if first.attribute == "size":
             return f"F.interpolate(…, size=skip.{axes}) instead of a scale factor, where skip is {source}"
         text = f"output_size=skip.{axes} in forward, where skip is {source}"
-        if first.call.kind == "module" and self._in_sequential(first.layer):
+        if first.call.kind == "module" and in_sequential(self.context.analysis.model, first.layer):
             text += ", with the layers of the nn.Sequential called one by one"
         return text
 
@@ -344,24 +475,24 @@ class Mender:
                 return f"what `{label(pair.down[0].call)}` gets"
         return "the encoder's feature map"
 
-    def _in_sequential(self, layer: str) -> bool:
-        parent = layer.rpartition(".")[0]
-        return type(self.context.analysis.model.get_submodule(parent)).__name__ == "Sequential"
-
     def _effect(self, outcome: Outcome) -> str:
         """What it buys and gives up: `` makes … round-trip (… , right today, then do not)``."""
         verb = "come back as they were" if outcome.returning else "run"
         if outcome.good == SizeSet.where(outcome.good.symbols):
             return ": every size serves"
-        text = f": then {wording.phrase(outcome.good)} {verb}"
-        if not outcome.lost.is_empty():
-            text += f" ({_short(outcome.lost)}, right today, then do not)"
-        return text
+        phrase = wording.phrase(outcome.good)
+        text = f": then {'sizes of ' if phrase.startswith('at least') else ''}{phrase} {verb}"
+        return text + _lost_text(outcome)
 
 
 def reanalyse(analysis: Analysis) -> Analysis:
     """The analysis of the same model, as it is now, with the same inputs."""
     return analysis.again()
+
+
+def _kinds(findings: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
+    """What findings that matter are about."""
+    return Counter((f.code, f.layer or f.message) for f in findings if f.severity is not Severity.NOTE)
 
 
 def _right(analysis: Analysis, returning: bool) -> SizeSet:
@@ -384,42 +515,23 @@ def _collect(collected: dict[object, tuple[Change, set[int]]], change: Change, c
 def _merge(a: Change, b: Change) -> Change | None:
     if a.targets is not None and b.targets is not None:
         return a
-    old = parameters_of(a.call).get(a.attribute) or 0
-    before = old if isinstance(old, (tuple, list)) and len(old) == len(a.value) else [_single(old)] * len(a.value)
-    values = []
-    for was, x, y in zip(before, a.value, b.value, strict=True):
+    if isinstance(a, Rewrite) or isinstance(a.value, str) or isinstance(b.value, str):
+        return a if a.value == b.value else None
+    merged = dict(enumerate(proposing.with_padding(a.call, {}, len(a.value), a.attribute).value))
+    for axis, was in list(merged.items()):
+        x, y = a.value[axis], b.value[axis]
         if x != was and y != was and x != y:
             return None
-        values.append(y if x == was else x)
-    return Change(a.call, a.attribute, tuple(values))
-
-
-def _mended_padding(code: str, window: Window) -> dict[str, int] | None:
-    """The parameters with which a step alone does what it is meant to (formulas 2, 3 and 5)."""
-    kernel, stride, dilation = window.kernel_size, window.stride, window.dilation
-    if code == "SL501":
-        total = window.effective - 1
-        return {"padding": total // 2} if total % 2 == 0 else None
-    if code == "SL502":
-        return {"padding": formulas.downsample_padding(kernel, stride, dilation)}
-    padding = max(window.padding, 0)
-    for candidate in (padding, max(0, -((stride - window.effective) // 2))):
-        needed = 2 * candidate + stride - window.effective
-        if 0 <= needed < max(stride, dilation):
-            return {
-                name: value
-                for name, value, old in (
-                    ("padding", candidate, window.padding),
-                    ("output_padding", needed, window.output_padding),
-                )
-                if value != old
-            }
-    return None
+        merged[axis] = y if x == was else x
+    return Change(a.call, a.attribute, tuple(merged.values()))
 
 
 def _same_place(a: Step, b: Step) -> bool:
-    x, y = a.call.place, b.call.place
-    return x is not None and y is not None and x.code is y.code and x.instruction == y.instruction
+    return a.call.place is not None and _place_of(a.call) == _place_of(b.call)
+
+
+def _place_of(call: Call) -> object:
+    return call.place and (call.place.code, call.place.instruction)
 
 
 def _single(value: Any) -> int:
@@ -429,14 +541,18 @@ def _single(value: Any) -> int:
 def _parameter_text(own: Sequence[Change], *, always: bool = False) -> str:
     """``output_padding=1``; ``padding=1 for `down` and output_padding=0 for `up```."""
     by_text: dict[str, list[Change]] = {}
+    around = [change.text() for change in own if isinstance(change, Uneven)]
     for change in own:
-        by_text.setdefault(f"{change.attribute}={_value_text(change.value)}", []).append(change)
-    if len(own) == 1 and not always:
+        if not isinstance(change, Uneven):
+            by_text.setdefault(f"{change.attribute}={_value_text(change.value)}", []).append(change)
+    if len(own) == 1 and not always and by_text:
         return next(iter(by_text))
-    return wording.listed([f"{text} for {_layers(changes)}" for text, changes in by_text.items()])
+    return wording.listed([*(f"{text} for {_layers(changes)}" for text, changes in by_text.items()), *around])
 
 
 def _value_text(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
     if isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
     return str(value)
@@ -450,6 +566,10 @@ def _layers_of(culprits: Iterable[Culprit]) -> set[str]:
 
 def _layers(changes: Iterable[Change]) -> str:
     return wording.listed(list(dict.fromkeys(f"`{label(change.call)}`" for change in changes)))
+
+
+def _lost_text(outcome: Outcome) -> str:
+    return "" if outcome.lost.is_empty() else f" ({_short(outcome.lost)}, right today, then do not)"
 
 
 def _short(sizes: SizeSet) -> str:

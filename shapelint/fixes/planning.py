@@ -5,25 +5,25 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from shapelint.diagnostics import Edit, Location
+from shapelint.fixes.changes import Change, Rewrite
+from shapelint.fixes.consumers import Fitted
 from shapelint.fixes.editing import Source
-from shapelint.fixes.flow import Flow, Setting, Spot, Step, edits_of, is_local, source_of, steps, torch_parameters
+from shapelint.fixes.flow import Flow, Setting, Spot, Step, edits_of, source_of, steps, torch_parameters
+from shapelint.fixes.writing import CannotEditError, call_of, functional, in_sequential
 from shapelint.network.origins import construction_chain, construction_of, in_building_order
 from shapelint.network.steps import argument_names, function_name
 from shapelint.tracing.record import Place
 
-if TYPE_CHECKING:
-    from shapelint.fixes.changes import Change
+Value = int | tuple[int, ...] | str
+"""A parameter's value: a number, one for each axis, or "same"."""
 
 _DEFAULTS = {"padding": 0, "output_padding": 0}
-
-
-class CannotEditError(Exception):
-    """Why a change cannot be made in the source, in words."""
+_CHANNELS = ("in_features", "in_channels", "num_features", "num_channels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ def plan(model: nn.Module, changes: Sequence[Change], skips: Sequence[Skip] = ()
     """The edits that make these changes in the source, all of them or none."""
     try:
         edits: list[Edit] = []
-        settings = [s for attribute in ("padding", "output_padding") for s in _of_layers(model, changes, attribute)]
+        settings = [s for attribute in (*_DEFAULTS, *_CHANNELS) for s in _of_layers(model, changes, attribute)]
         for change in changes:
-            if change.attribute == "resize":
-                edits += _resized(change)
+            if isinstance(change, Rewrite):
+                edits += change.edits(model)
             elif change.targets is not None:
                 edits += _told_size(model, change, changes, skips)
             elif _layer_of(model, change) is None:
@@ -74,14 +74,21 @@ def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> I
     }
     if not wanted:
         return
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.modules.conv._ConvNd)}
-    places = {id(m): _flow(model, name, m).spots(attribute) for name, m in layers.items()}
+    factors = {id(change.call.module): change.factors for change in changes if isinstance(change, Fitted)}
+    layers = {name: m for name, m in model.named_modules() if attribute in torch_parameters(m)}
+    places = {id(m): _spots(model, name, m, attribute) for name, m in layers.items()}
     for layer in layers.values():
         value = wanted.get(id(layer))
         if value is None or value == _plain(getattr(layer, attribute)):
             continue
         spot = _agreed(places, layers.values(), layer, value, wanted, attribute)
-        yield Setting(spot, value, _DEFAULTS[attribute])
+        yield Setting(spot, value, _DEFAULTS.get(attribute), factors.get(id(layer), ()))
+
+
+def _spots(model: nn.Module, name: str, layer: nn.Module, attribute: str) -> list[Spot]:
+    """Where a parameter can be changed. A number of channels that has a name is other layers' number, too."""
+    found = _flow(model, name, layer).spots(attribute)
+    return [spot for spot in found if spot.is_in_call] if attribute in _CHANNELS else found
 
 
 def _layer_of(model: nn.Module, change: Change) -> nn.Module | None:
@@ -96,8 +103,8 @@ def _agreed(
     places: dict[int, list[Spot]],
     layers: Iterable[nn.Module],
     layer: nn.Module,
-    value: int | tuple[int, ...],
-    wanted: dict[int, int | tuple[int, ...]],
+    value: Value,
+    wanted: dict[int, Value],
     attribute: str,
 ) -> Spot:
     """The first place at which a value can be changed without another layer getting a wrong one."""
@@ -149,14 +156,14 @@ def _of_function(change: Change) -> Setting:
 
 def _told_size(model: nn.Module, change: Change, changes: Sequence[Change], skips: Sequence[Skip]) -> Iterator[Edit]:
     """The size of a tensor in scope, handed to a decoder step in ``forward``."""
-    if change.call.kind == "module" and _in_sequential(model, change.layer):
+    if change.call.kind == "module" and in_sequential(model, change.layer):
         raise CannotEditError("an nn.Sequential hands no output_size on to its layers")
     rank = len(change.call.outputs[0].sizes)
     found = list(change.names.places())
     if not found:
         raise CannotEditError("the call in forward was not found")
     for place, names in found:
-        source, call = _call_of(place)
+        source, call = call_of(place)
         others = [seen for other in changes if other is not change for at, seen in other.names.places() if at == place]
         common = [name for name in names if all(name in seen for seen in others)]
         if common:
@@ -167,15 +174,6 @@ def _told_size(model: nn.Module, change: Change, changes: Sequence[Change], skip
             shape, edit = _kept_size(change, source, call, rank, skips)
             yield edit
         yield from _with_size(change, source, call, shape)
-
-
-def _call_of(place: Place) -> tuple[Source, ast.Call]:
-    location = place.location()
-    source = source_of(location.path)
-    call = source.call_at(location) if source is not None else None
-    if source is None or call is None:
-        raise CannotEditError("the call in forward was not found in a source file of the project")
-    return source, call
 
 
 def _with_size(change: Change, source: Source, call: ast.Call, shape: str) -> Iterator[Edit]:
@@ -207,23 +205,6 @@ def _resizing(change: Change, source: Source, call: ast.Call, shape: str) -> str
     return f"{source.code_of(call.args[0])}, size={shape}{options}"
 
 
-def functional(source: Source, at: ast.AST) -> tuple[str, list[Edit]]:
-    """What ``torch.nn.functional`` is called at a place in a file, and the import that this needs."""
-    known: dict[str, str] = {}
-    for node in source.tree.body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-            for entry in node.names:
-                name = entry.asname or (entry.name if module else entry.name.split(".")[0])
-                known[f"{module}{entry.name}" if entry.asname or module else name] = name
-    for dotted, rest in (("torch.nn.functional", ""), ("torch.nn", ".functional"), ("torch", ".nn.functional")):
-        if dotted in known and not is_local(source, at, known[dotted]):
-            return known[dotted] + rest, []
-    used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)} | set(known.values())
-    alias = next((name for name in ("F", "functional") if name not in used), "torch_functional")
-    return alias, [source.importing("torch.nn.functional", alias)]
-
-
 def _kept_size(change: Change, source: Source, call: ast.Call, rank: int, skips: Sequence[Skip]) -> tuple[str, Edit]:
     """A variable that keeps the size from before the encoder step, whose input has no name any more."""
     function = next((n for n in source.around(call) if isinstance(n, ast.FunctionDef)), None)
@@ -249,40 +230,3 @@ def _kept_size(change: Change, source: Source, call: ast.Call, rank: int, skips:
 def _rebinds(statement: ast.stmt) -> bool:
     """Whether names change while a statement is evaluated."""
     return any(isinstance(node, (ast.NamedExpr, ast.Lambda)) for node in ast.walk(statement))
-
-
-def _in_sequential(model: nn.Module, layer: str) -> bool:
-    parent = layer.rpartition(".")[0]
-    return bool(layer) and isinstance(model.get_submodule(parent), nn.Sequential)
-
-
-def _resized(change: Change) -> Iterator[Edit]:
-    """One operand of a merge in the size of the other one."""
-    place = change.call.place
-    location = place.location() if place is not None else None
-    source = source_of(location.path) if location is not None else None
-    merge = source.expression_at(location) if source is not None and location is not None else None
-    if source is None or merge is None:
-        raise CannotEditError("the call in forward was not found in a source file of the project")
-    operands = _operands(merge)
-    moved, model = change.operand
-    if len(operands) != 2:
-        raise CannotEditError("its operands are not written out at the call")
-    if not isinstance(operands[model], (ast.Name, ast.Attribute, ast.Subscript)):
-        raise CannotEditError("the tensor whose size is wanted has no name at the call")
-    rank = len(change.call.outputs[0].sizes) if change.call.outputs else 4
-    size = f"{source.code_of(operands[model])}.shape[{2 - rank}:]"
-    name, imports = functional(source, merge)
-    yield from imports
-    yield source.replacing(operands[moved], f"{name}.interpolate({source.code_of(operands[moved])}, size={size})")
-
-
-def _operands(merge: ast.expr) -> list[ast.expr]:
-    if isinstance(merge, ast.BinOp):
-        return [merge.left, merge.right]
-    if not isinstance(merge, ast.Call) or not merge.args:
-        return []
-    first = merge.args[0]
-    if isinstance(first, (ast.List, ast.Tuple)):
-        return list(first.elts)
-    return merge.args[:2]

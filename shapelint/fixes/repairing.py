@@ -93,7 +93,7 @@ def repair(lint: Lint, checker: Checker, *, unsafe: bool) -> Repair:
             try:
                 trial = session.attempt(fix)
                 now = lint(trial)
-                reason = _objection(finding, after, now) or trial.objection()
+                reason = _objection(finding, after, now) or trial.objection(fix)
             except (OverlapError, ChangedMeanwhileError) as error:
                 reason = str(error)
             if reason:
@@ -189,14 +189,14 @@ class _Session:
         for path, file in self.files.items():
             give(path, file.source)
 
-    def objection(self) -> str:
+    def objection(self, fix: Fix) -> str:
         """Why the models after an edit speak against it; empty if they do not."""
         for number, models in self.earlier.items():
             now = {model.name: model for model in self.facts[number]}
             for model in models:
                 if model.name not in now:
                     return f"{model.name} cannot be analysed any more"
-                if lost := model.lost(now[model.name]):
+                if lost := model.lost(now[model.name], reshaped=fix.reshapes):
                     return f"{model.name}: {lost}"
         return ""
 

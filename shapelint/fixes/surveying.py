@@ -39,9 +39,14 @@ class ModelFacts:
     runs: SizeSet
     returns: SizeSet
 
-    def lost(self, after: ModelFacts) -> str:
-        """What an edit takes away, in words; empty if nothing."""
-        if self.parameters != after.parameters:
+    def lost(self, after: ModelFacts, *, reshaped: bool = False) -> str:
+        """What an edit takes away, in words; empty if nothing.
+
+        ``reshaped`` says that parameters are to have other shapes: then only their names must stay.
+        """
+        if [name for name, _ in self.parameters] != [name for name, _ in after.parameters]:
+            return "its parameters have other names, which no checkpoint of before fits"
+        if self.parameters != after.parameters and not reshaped:
             return "its parameters have other shapes, which no checkpoint of before fits"
         if self.expected is None:
             return ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shapelint import __version__
 from shapelint.codec import decoder, encode
-from shapelint.diagnostics import Diagnostic, Fix
+from shapelint.diagnostics import Diagnostic
 from shapelint.sizes import SizeSet
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def record(analysis: Analysis) -> AnalysisRecord:
         certainty=analysis.certainty,
         certainty_reasons=tuple(analysis.certainty_reasons),
         summary_line=analysis.summary(),
-        diagnostics=tuple(map(_plain_finding, analysis.diagnostics)),
+        diagnostics=tuple(finding.plain() for finding in analysis.diagnostics),
     )
 
 
@@ -134,12 +134,6 @@ def from_dict(data: Mapping[str, Any]) -> AnalysisRecord:
         diagnostics=tuple(map(decoder(Diagnostic), data["diagnostics"])),
         version=data["version"],
     )
-
-
-def _plain_finding(finding: Diagnostic) -> Diagnostic:
-    """Without what a fix holds beyond its description and edits: that is for this process."""
-    fixes = tuple(Fix(fix.description, fix.applicability, fix.verified, fix.edits) for fix in finding.fixes)
-    return replace(finding, fixes=fixes)
 
 
 def _plain(shape: tuple[Any, ...]) -> tuple[int | str, ...]:

@@ -97,8 +97,8 @@ class Mends(Protocol):
     """What proposes fixes."""
 
     def for_culprits(self, culprits: Sequence[Culprit]) -> tuple[Fix, ...]: ...
-    def for_merge(self, fault: Fault) -> tuple[Fix, ...]: ...
-    def for_step(self, fault: Fault) -> tuple[Fix, ...]: ...
+    def for_fault(self, fault: Fault) -> tuple[Fix, ...]: ...
+    def for_accident(self, call: Call) -> tuple[Fix, ...]: ...
     def cures(self) -> bool: ...
 
 
@@ -506,13 +506,13 @@ class Context:
         """What mends these, verified."""
         return self.mender.for_culprits(culprits) if self.mender is not None else ()
 
-    def merge_fixes(self, fault: Fault) -> tuple[Fix, ...]:
-        """What makes the operands of a merge agree, verified."""
-        return self.mender.for_merge(fault) if self.mender is not None else ()
+    def fault_fixes(self, fault: Fault) -> tuple[Fix, ...]:
+        """What mends a fault that no single layer is to blame for, verified."""
+        return self.mender.for_fault(fault) if self.mender is not None else ()
 
-    def step_fixes(self, fault: Fault) -> tuple[Fix, ...]:
-        """What gives a step parameters that PyTorch takes, verified."""
-        return self.mender.for_step(fault) if self.mender is not None else ()
+    def accident_fixes(self, call: Call) -> tuple[Fix, ...]:
+        """What keeps a merge from broadcasting by accident, verified."""
+        return self.mender.for_accident(call) if self.mender is not None else ()
 
     # --- places and names ------------------------------------------------------------------------------
 

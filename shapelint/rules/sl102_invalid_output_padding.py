@@ -81,5 +81,5 @@ class InvalidOutputPadding(Rule):
                 sizes="every size",
                 why=fault.failures[0].message(fault.example),
                 certainty=context.certainty,
-                fixes=context.step_fixes(fault),
+                fixes=context.fault_fixes(fault),
             )

@@ -94,7 +94,7 @@ class SkipMismatch(Rule):
             example=f"For {wording.at(fault.example, context.symbols)}: {_met(context, fault)}",
             why=fault.failures[0].message() if fault.failures else "",
             certainty=context.certainty,
-            fixes=context.merge_fixes(fault),
+            fixes=context.fault_fixes(fault),
         )
 
 

@@ -89,4 +89,5 @@ class AccidentalBroadcast(Rule):
                 example=f"For {wording.at(env, context.symbols)} the sizes {a} and {b} meet",
                 why=f"the sizes are {accident.sides[0]} and {accident.sides[1]}, and agree at other inputs or raise",
                 certainty=context.certainty,
+                fixes=context.accident_fixes(call),
             )

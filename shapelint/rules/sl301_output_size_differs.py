@@ -114,6 +114,7 @@ class OutputSizeDiffers(Rule):
             example=f"For {wording.at(env, context.symbols)} it returns {got}",
             why=f"the output is {made}",
             certainty=context.certainty,
+            fixes=context.fault_fixes(fault),
         )
 
     def _elsewhere(self, context: Context) -> Diagnostic | None:

@@ -67,6 +67,7 @@ class NeverRuns(Rule):
         if any(f.culprits or f.kind in ("channels", "output_padding", "merge") for f in context.faults):
             return
         failure = trace.failures[-1] if trace.failures else None
+        fault = next((f for f in context.faults if failure in f.failures), None)
         place = failure.place.location() if failure and failure.place else None
         where = f" at `{failure.layer}`" if failure and failure.layer else ""
         yield self.finding(
@@ -79,4 +80,5 @@ class NeverRuns(Rule):
             sizes="none",
             why=failure.message() if failure else "",
             certainty=context.certainty,
+            fixes=context.fault_fixes(fault) if fault is not None else (),
         )

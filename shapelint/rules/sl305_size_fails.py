@@ -106,6 +106,7 @@ class SizeFails(Rule):
             example=f"For {wording.at(fault.example, context.symbols)}: {failure.message(fault.example)}{nearest}",
             why=failure.message(),
             certainty=context.certainty,
+            fixes=context.fault_fixes(fault),
         )
 
     def _enumerated(self, context: Context) -> Iterator[Diagnostic]:

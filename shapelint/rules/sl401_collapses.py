@@ -89,4 +89,5 @@ class Collapses(Rule):
                 f"{fault.failures[0].message(fault.example)}{least}",
                 why=fault.failures[0].message(),
                 certainty=context.certainty,
+                fixes=context.fault_fixes(fault),
             )

@@ -101,4 +101,5 @@ class ChannelMismatch(Rule):
                 sizes=context.spatial(fault.sizes).sentence() if context.symbols else "all sizes",
                 why=failure.message(fault.example),
                 certainty=context.certainty,
+                fixes=context.fault_fixes(fault),
             )

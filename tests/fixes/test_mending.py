@@ -180,7 +180,7 @@ def test_a_step_alone() -> None:
     assert finding.fixes[0].description.startswith("padding=1")
 
 
-def test_an_even_kernel_has_no_padding_to_offer() -> None:
+def test_an_even_kernel_is_padded_as_torch_does_it() -> None:
     class Even(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -191,8 +191,10 @@ def test_an_even_kernel_has_no_padding_to_offer() -> None:
 
     (finding,) = findings(Even())
     assert finding.code == "SL501"
-    assert finding.fixes == ()
     assert "is odd" in finding.why
+    (fix,) = finding.fixes
+    assert fix.description == 'padding="same": every size serves'
+    assert fix.applicability is Applicability.SAFE
 
 
 def test_resizing_before_a_merge() -> None:
@@ -203,9 +205,10 @@ def test_resizing_before_a_merge() -> None:
 
     (finding,) = findings(Views(), "64x64")
     assert finding.code == "SL201"
-    (fix,) = finding.fixes
-    assert fix.description.startswith("resize what")
-    assert fix.applicability is Applicability.UNSAFE
+    resize, crop = finding.fixes
+    assert resize.description.startswith("resize what")
+    assert crop.description.startswith("crop what")
+    assert {fix.applicability for fix in finding.fixes} == {Applicability.UNSAFE}
 
 
 def test_an_output_padding_that_torch_takes() -> None:
