@@ -10,4 +10,4 @@ pip="${SHAPELINT_VENV:-.venv}/bin/python -m pip install --quiet --disable-pip-ve
 zoo=$(sed -n '/^zoo = \[/,/^]/s/^ *"\([^"]*\)",*$/\1/p' pyproject.toml)
 # shellcheck disable=SC2086 # both are lists of words
 $pip --no-deps $zoo
-$pip filelock huggingface-hub importlib-metadata packaging pillow pyyaml regex requests safetensors tokenizers tqdm
+$pip filelock huggingface-hub importlib-metadata packaging pillow pyyaml regex requests safetensors tokenizers tqdm typer

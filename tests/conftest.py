@@ -8,7 +8,7 @@ import pytest
 
 ON_REQUEST = {
     "slow": "takes several seconds",
-    "zoo": "real published networks at every measured size (needs the `zoo` packages and SHAPELINT_ZOO)",
+    "zoo": "real published networks at every measured size (needs the `zoo` packages)",
 }
 
 

@@ -20,12 +20,13 @@ _CONTEXT = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Job, Result]):
-    """What became of a job: a result, or in ``failure`` why there is none."""
+    """What became of a job: a result, or in ``failure`` why there is none; ``late`` if it was the time."""
 
     job: Job
     result: Result | None
     failure: str | None
     seconds: float
+    late: bool = False
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ def _drain(
             del running[connection]
             late.process.kill()
             late.process.join()
-            yield Outcome(late.job, None, f"no answer within {limit_seconds:.0f} s", _age(late))
+            yield Outcome(late.job, None, f"no answer within {limit_seconds:.0f} s", _age(late), late=True)
 
 
 def _start(work: Callable[[Job], Result], job: Job, running: dict[Connection, _Running[Job]]) -> None:

@@ -17,6 +17,7 @@ import shapelint
 from tests.zoo import building
 from tests.zoo.comparing import Comparison, compare
 from tests.zoo.measured import Measured
+from tests.zoo.published import measured_here
 
 _KEPT = 12
 """Disagreements sent back in full; one cause usually repeats at hundreds of sizes."""
@@ -61,6 +62,7 @@ def examine(
         model = building.build(measured, device)
     except ImportError as error:
         return Missing(str(error).splitlines()[0])
+    measured = measured_here(measured)
     first_ms, analysis = _analyse(analyse, measured, model)
     started = time.perf_counter()
     comparison = compare(analysis, measured)

@@ -15,6 +15,7 @@ from typing import Any
 
 Shape = tuple[int, ...]
 
+FILE = "sizes.jsonl"
 _BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2].parent / "shared" / "zoo"
 
 
@@ -51,6 +52,8 @@ class Measured:
     device: str
     eager_ms: float
     sweeps: tuple[Sweep, ...]
+    reach: int = 0
+    """The largest size to measure, where nobody has measured it yet."""
 
 
 def directory() -> Path:
@@ -60,7 +63,7 @@ def directory() -> Path:
 
 def load(path: Path | None = None) -> list[Measured]:
     """Every measured network; an empty list where there are no measurements."""
-    source = path or directory() / "sizes.jsonl"
+    source = path or directory() / FILE
     if not source.is_file():
         return []
     with source.open(encoding="utf-8") as lines:
