@@ -285,6 +285,7 @@ class Tracer:
         for outcome in outcomes:
             # A check of the contents ("if x.isnan().any(): raise") says nothing about sizes.
             if outcome.error is not None and not outcome.on_data:
+                self._refuse_handlers(f"{places.first_line(outcome.error)!r} is raised")
                 self._accept(outcome.error)
         groups = exploring.group(alive)
         if len(groups) == 1 and len(alive) == len(outcomes):
@@ -395,9 +396,8 @@ class Tracer:
 
     def _record_failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         call = self.current
-        if call is not None and call.place is not None and places.is_caught(call.place):
-            # The sizes that fail go on in the handler: they must not be taken as refused.
-            raise Undecided(f"{condition} is required inside a `try`, which catches the sizes that fail")
+        # The sizes that fail go on in a handler, if there is one: they must not be taken as refused.
+        self._refuse_handlers(f"{condition} is required")
         self.failures.append(
             Failure(
                 self.path.domain,
@@ -409,6 +409,12 @@ class Tracer:
                 call.place if call else places.caller(),
             )
         )
+
+    def _refuse_handlers(self, what: str) -> None:
+        """Give up where the user's own code catches an exception that only some of the sizes on the path raise."""
+        place = places.caught_above(Tracer.run.__code__)
+        if place is not None:
+            raise Undecided(f"{what} inside a `try`, which catches the sizes that fail (line {place.location().line})")
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
         self.accidents.append(Accident(self.path.domain, condition, (a, b), self.current))

@@ -237,6 +237,63 @@ def test_an_operation_that_fails_inside_a_try_is_not_taken_as_refused() -> None:
     assert analysis.output_shape(H=3, W=9) == (1, 3, 3, 9)
 
 
+class Pooled(nn.Module):
+    """A submodule that refuses small inputs: torch raises, or its own check."""
+
+    def __init__(self, *, checks: bool) -> None:
+        super().__init__()
+        self.checks = checks
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.checks:
+            if x.shape[2] < 4:
+                raise RuntimeError("too small")
+            return x[:, :, ::4]
+        return F.max_pool2d(x, 4)
+
+
+class Cautious(nn.Module):
+    """A model that calls its submodule inside a ``try``."""
+
+    def __init__(self, *, checks: bool, handler: str) -> None:
+        super().__init__()
+        self.pooled = Pooled(checks=checks)
+        self.handler = handler
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.raising(x) if self.handler == "raises" else self.ending(x)
+
+    def ending(self, x: Tensor) -> Tensor:
+        try:
+            return self.pooled(x)
+        except RuntimeError:
+            return x
+
+    def raising(self, x: Tensor) -> Tensor:
+        try:
+            return self.pooled(x)
+        except RuntimeError as error:
+            raise ValueError("cannot pool") from error
+        finally:
+            self.calls += 1
+
+
+@pytest.mark.parametrize("checks", [False, True], ids=["torch raises", "its own check raises"])
+def test_a_caller_that_catches_what_a_module_raises_goes_on(checks: bool) -> None:
+    analysis = shapelint.analyze(Cautious(checks=checks, handler="goes on"), ("N", 3, "H", 8))
+    assert analysis.certainty == "enumerated"
+    assert "inside a `try`" in analysis.certainty_reasons[0]
+    assert analysis.output_shape(H=3) == (1, 3, 3, 8)
+
+
+@pytest.mark.parametrize("checks", [False, True], ids=["torch raises", "its own check raises"])
+def test_a_caller_that_raises_again_or_only_cleans_up_refuses(checks: bool) -> None:
+    analysis = shapelint.analyze(Cautious(checks=checks, handler="raises"), ("N", 3, "H", 8))
+    assert analysis.certainty == "proven"
+    assert [size for size in range(1, 8) if analysis.accepts(H=size)] == [4, 5, 6, 7]
+
+
 def test_builtins_are_put_back() -> None:
     shapelint.analyze(Model(_arithmetic), ("N", 3, "H", "W"))
     assert "int" not in globals()
