@@ -133,9 +133,14 @@ class Comparison(Condition):
     def _find_placed(self) -> Placed:
         if self.expr.affine:
             return Placed(self.expr.support, rg.region_where(self.expr, self.op))
-        return placed_of(self._solution())
+        return placed_of(self.solution())
 
-    def _solution(self) -> Condition | bool:
+    def solution(self) -> Condition | bool:
+        """A comparison of products as comparisons of their factors, right where the assumptions hold.
+
+        Raises:
+            TooComplex: no set expresses it.
+        """
         if self.solved is None:
             self.solved = _solve(self.expr, self.op)
         return self.solved
@@ -143,7 +148,7 @@ class Comparison(Condition):
     def assumptions(self) -> tuple[Condition, ...]:
         if self.expr.affine:
             return ()
-        solution = self._solution()
+        solution = self.solution()
         return _nonnegative_factors(self.expr) + (solution.assumptions() if isinstance(solution, Condition) else ())
 
     def __str__(self) -> str:

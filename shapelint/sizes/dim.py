@@ -731,9 +731,12 @@ def divides(divisor: Any, size: Any) -> bool | Condition:
     if not by.items:
         return cond.divides(by.const, number)
     if not number.items and number.const:
-        return cond.any_of(
-            *(cond.compare(ex.add_constant(by, sign * d), "==") for d in rg.divisors(number.const) for sign in (1, -1))
-        )
+        low, high = path.bounds(by)
+        if low is not None and low == high:
+            return low != 0 and number.const % low == 0
+        values = [sign * d for d in rg.divisors(number.const) for sign in (1, -1)]
+        within = [v for v in values if (low is None or low <= v) and (high is None or v <= high)]
+        return cond.any_of(*(cond.compare(ex.add_constant(by, -v), "==") for v in within))
     squared = cond.divided_by_squared_root(number, by)
     if squared is not None:
         where = [rg.Placed((squared[0].rest, squared[0].root), w) for w, _ in _shares(*squared)]
@@ -762,6 +765,10 @@ def divide(size: Any, divisor: Any) -> Any:
     if squared is not None:
         names = (squared[0].rest, squared[0].root)
         return of(ex.piecewise(tuple((rg.Placed(names, where), share) for where, share in _shares(*squared))))
+    if not number.items:
+        low, high = path.bounds(by)
+        if low and low == high:
+            return number.const // low
     if number is not by and path.implied(cond.compare(ex.subtract(number, by), "==")):
         return 1
     return of(_floordiv(number, by))

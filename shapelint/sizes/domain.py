@@ -1,7 +1,8 @@
-"""The sizes that are still possible on a path: a product of sets over separate symbols.
+"""The sizes that are still possible on a path: a product of sets over separate symbols, less some boxes.
 
 H and W stay apart as long as nothing couples them; a condition on both joins their factors, and factors
-that turn out to be independent again are split.
+that turn out to be independent again are split. What the most common coupling leaves out ("more than one value
+per channel": not both H ≤ 7 and W ≤ 7) is kept as a box beside the factors, so that H and W stay apart.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
-from shapelint.sizes.condition import Both, Comparison, Condition, Either, Member, Not
+from shapelint.sizes.boxes import Box, boxes_of, covers
+from shapelint.sizes.condition import Both, Comparison, Condition, Either, Member, Not, all_of, negate
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, Region, TooComplex
 
@@ -32,16 +34,24 @@ class _Factors(dict[str, Placed]):
 class Domain:
     """A set of sizes, factored. Immutable.
 
+    Every size that a factor has is left by the holes, whatever the factor: each hole is bounded in two symbols at
+    least whose factors are not. So a question about one symbol never needs the holes.
+
     Attributes:
-        factors: every symbol's factor; symbols that are coupled share one.
+        parts: every symbol's factor, before the holes; symbols that are coupled share one.
+        holes: boxes of symbols with factors of their own that are left out.
     """
 
-    __slots__ = ("factors",)
+    __slots__ = ("_settled", "holes", "parts")
 
-    factors: Mapping[str, Placed]
+    parts: Mapping[str, Placed]
+    holes: tuple[Box, ...]
+    _settled: Domain | None
 
-    def __init__(self, factors: Mapping[str, Placed]) -> None:
-        self.factors = factors if type(factors) is _Factors else _Factors(factors)
+    def __init__(self, parts: Mapping[str, Placed], holes: tuple[Box, ...] = ()) -> None:
+        self.parts = parts if type(parts) is _Factors else _Factors(parts)
+        self.holes = holes
+        self._settled = None
 
     @classmethod
     def positive(cls, symbols: Iterable[str]) -> Domain:
@@ -51,26 +61,53 @@ class Domain:
     @property
     def symbols(self) -> tuple[str, ...]:
         """The input sizes (not the square roots of expressions of them)."""
-        return tuple(name for name in self.factors if name not in ex.roots)
+        return tuple(name for name in self.parts if name not in ex.roots)
 
     @property
     def has_roots(self) -> bool:
         """Whether square roots restrict these sizes, which is beyond what a set alone can say."""
-        return any(name in ex.roots for name in self.factors)
+        return any(name in ex.roots for name in self.parts)
+
+    @property
+    def factors(self) -> Mapping[str, Placed]:
+        """Every symbol's factor with nothing left out; symbols that are coupled share one."""
+        return self.settled().parts
+
+    def settled(self) -> Domain:
+        """The same sizes without holes: the symbols that a hole couples share a factor."""
+        if not self.holes:
+            return self
+        if self._settled is None:
+            settled = Domain(self.parts)
+            for hole in self.holes:
+                names = tuple(hole)
+                here = settled.over(names)
+                box = rg.universe(len(here.support))
+                for placed in hole.values():
+                    box = box.intersect(placed.over(here.support))
+                settled = settled._with(here.support, here.region.subtract(box))
+            self._settled = settled
+        return self._settled
 
     def distinct(self) -> list[Placed]:
         """Each factor once, in the order of the symbols."""
-        return list({placed.key: placed for placed in self.factors.values()}.values())
+        return _distinct(self.factors)
 
     def is_empty(self) -> bool:
-        return any(placed.region.is_empty() for placed in self.factors.values())
+        return any(placed.region.is_empty() for placed in self.parts.values())
 
     def over(self, support: Sequence[str]) -> Placed:
         """The joint factor of all symbols that ``support`` touches."""
-        first = self.factors[support[0]]
-        if all(self.factors[name] is first for name in support):
+        first = self.parts[support[0]]
+        if all(self.parts[name] is first for name in support):
             return first
-        touched = list({self.factors[name].key: self.factors[name] for name in support}.values())
+        if any(sum(name in hole for name in support) > 1 for hole in self.holes):
+            return self.settled().over(support)
+        return self._outside_holes(support)
+
+    def _outside_holes(self, support: Sequence[str]) -> Placed:
+        """As :meth:`over`, with what the holes leave out."""
+        touched = _distinct({name: self.parts[name] for name in support})
         joint = tuple(sorted(name for placed in touched for name in placed.support))
         result = touched[0].over(joint)
         for placed in touched[1:]:
@@ -88,6 +125,9 @@ class Domain:
         known = self._by_bounds(condition)
         if known is not None:
             return known
+        apart = self._apart(condition)
+        if apart is not None:
+            return True if apart is self else False if apart.is_empty() else None
         here, where = self._meet(condition)
         if here.region.is_subset(where):
             return True
@@ -130,7 +170,7 @@ class Domain:
     def _affine_bounds(self, a: Expr) -> tuple[int | None, int | None]:
         if not a.items:
             return a.const, a.const
-        return rg.value_region(a, self.over(a.support)).bounds(0)
+        return rg.value_region(a, self._outside_holes(a.support)).bounds(0)
 
     def _product_bounds(self, term: ex.Term) -> tuple[int | None, int | None]:
         if not isinstance(term, ex.Product):
@@ -152,10 +192,60 @@ class Domain:
         """The sizes among these for which the condition holds."""
         if not isinstance(condition, Condition):
             return self if condition else self._emptied()
+        apart = self._apart(condition)
+        if apart is not None:
+            return apart
         here, where = self._meet(condition)
         if not condition.support():
             return self._emptied() if where.is_empty() else self
+        if len(here.support) > 1 and any(name in hole for hole in self.holes for name in here.support):
+            return self.settled().restrict(condition)
         return self._with(here.support, here.region.intersect(where))
+
+    def _apart(self, condition: Condition) -> Domain | None:
+        """The sizes where it holds, if that leaves the symbols apart; itself where it holds for all of them."""
+        names = condition.support()
+        if len(names) < 2 or any(len(self.parts[name].support) > 1 for name in names):
+            return None
+        try:
+            boxes = boxes_of(condition, holding=False)
+        except TooComplex:
+            return None  # the general way will say so, or go through the sizes one by one
+        if boxes is None or not all(self.status(a) is True for a in condition.assumptions()):
+            return None
+        return self._without(boxes)
+
+    def _without(self, boxes: Iterable[Box]) -> Domain | None:
+        """These sizes less some boxes, ``None`` if the symbols cannot be kept apart then."""
+        parts = _Factors(self.parts)
+        holes = list(self.holes)
+        changed = False
+        for box in boxes:
+            if any(parts[name].region.is_disjoint(placed.region) for name, placed in box.items()):
+                continue
+            if any(covers(hole, box, parts) for hole in holes):
+                continue
+            changed = True
+            open_in = [n for n, placed in box.items() if not parts[n].region.is_subset(placed.region)]
+            if not open_in:
+                return self._emptied()
+            if len(open_in) == 1:
+                name = open_in[0]
+                parts[name] = Placed((name,), parts[name].region.subtract(box[name].region))
+            else:
+                holes = [hole for hole in holes if not covers(box, hole, parts)]
+                holes.append({name: box[name] for name in open_in})
+        if not changed:
+            return self
+        result = Domain(parts, tuple(holes))
+        return result if all(result._is_proper(hole) for hole in holes) else None
+
+    def _is_proper(self, hole: Box) -> bool:
+        """Whether it is bounded in two symbols at least whose factors are not."""
+        return len(self._bounded_in(hole)) > 1
+
+    def _bounded_in(self, hole: Box) -> set[str]:
+        return {n for n, placed in hole.items() if placed.region.is_finite() and not self.parts[n].region.is_finite()}
 
     def _meet(self, condition: Condition) -> tuple[Placed, Region]:
         """The factors that a condition touches, and where it holds, over the same symbols."""
@@ -190,19 +280,30 @@ class Domain:
         return rg.from_points(len(here.support), kept)
 
     def _with(self, support: tuple[str, ...], region: Region) -> Domain:
-        factors = _Factors(self.factors)
+        """Another region for these symbols: for one symbol, or for symbols that no hole touches."""
+        parts = _Factors(self.parts)
         for placed in split(Placed(support, region)):
             for name in placed.support:
-                factors[name] = placed
-        return Domain(factors)
+                parts[name] = placed
+        result = Domain(parts, self.holes)
+        if all(result._is_proper(hole) or result._is_outside(hole) for hole in self.holes if support[0] in hole):
+            return result
+        # a hole that now spans all of this symbol's sizes may leave out sizes of another symbol alone
+        return Domain(parts)._without(self.holes) or result.settled()
+
+    def _is_outside(self, hole: Box) -> bool:
+        """Whether none of these sizes is in the hole (it is kept, so that the sides of a branch stay alike)."""
+        return any(self.parts[name].region.is_disjoint(placed.region) for name, placed in hole.items())
 
     def _emptied(self) -> Domain:
-        return Domain({name: Placed((name,), rg.empty(1)) for name in self.factors})
+        return Domain({name: Placed((name,), rg.empty(1)) for name in self.parts})
 
     def intersect(self, other: Domain) -> Domain:
         result = self
-        for placed in other.distinct():
+        for placed in _distinct(other.parts):
             result = result.restrict(Member(placed))
+        for hole in other.holes:
+            result = result.restrict(negate(all_of(*map(Member, hole.values()))))
         return result
 
     def subtract(self, other: Domain) -> Domain:
@@ -217,41 +318,62 @@ class Domain:
             return self
         if self.is_empty():
             return other
-        names = dict.fromkeys((*self.factors, *other.factors))
-        differing = [name for name in names if self.factors[name].key != other.factors[name].key]
+        differing = self.differing([other])
         if not differing:
             return self
-        mine, theirs = self.over(differing), other.over(differing)
+        if len(differing) == 1 and self.holes == other.holes:
+            mine, theirs = self.parts[differing[0]], other.parts[differing[0]]
+            if mine.support == theirs.support:
+                return self._with(mine.support, mine.region.unite(theirs.region))
+        a, b = self.settled(), other.settled()
+        differing = a.differing([b])
+        mine, theirs = a.over(differing), b.over(differing)
         while set(mine.support) != set(theirs.support):
             joint = tuple(sorted({*mine.support, *theirs.support}))
-            mine, theirs = self.over(joint), other.over(joint)
-        return self._with(mine.support, mine.region.unite(theirs.region))
+            mine, theirs = a.over(joint), b.over(joint)
+        return a._with(mine.support, mine.region.unite(theirs.region))
+
+    def differing(self, others: Iterable[Domain]) -> list[str]:
+        """The symbols whose factors are not the same in all of these."""
+        domains = [self, *others]
+        if any(domain.holes != self.holes for domain in domains):
+            domains = [domain.settled() for domain in domains]
+        names = dict.fromkeys(name for domain in domains for name in domain.parts)
+        return [name for name in names if len({domain.parts[name].key for domain in domains}) > 1]
 
     def contains(self, env: Mapping[str, int]) -> bool:
-        return all(placed.holds(env) for placed in self.distinct())
+        inside = all(placed.holds(env) for placed in _distinct(self.parts))
+        return inside and not any(all(p.holds(env) for p in hole.values()) for hole in self.holes)
 
     def project(self, names: Iterable[str]) -> Domain:
         """What remains when only these symbols are looked at."""
         wanted = set(names)
-        factors: dict[str, Placed] = {}
-        for placed in self.distinct():
+        if self.is_empty():
+            return Domain({name: Placed((name,), rg.empty(1)) for name in self.parts if name in wanted})
+        # large sizes of a symbol that is not looked at are outside a hole that is bounded in it
+        within = tuple(hole for hole in self.holes if hole.keys() <= wanted)
+        if any(self._bounded_in(hole) <= wanted for hole in self.holes if hole not in within):
+            return self.settled().project(wanted)
+        parts: dict[str, Placed] = {}
+        for placed in _distinct(self.parts):
             kept = tuple(name for name in placed.support if name in wanted)
-            if placed.region.is_empty():
-                return Domain({name: Placed((name,), rg.empty(1)) for name in self.factors if name in wanted})
             if kept:
                 region = placed.region.project(tuple(placed.support.index(name) for name in kept))
                 for part in split(Placed(kept, region)):
                     for name in part.support:
-                        factors[name] = part
-        return Domain({name: factors[name] for name in self.factors if name in wanted})
+                        parts[name] = part
+        return Domain({name: parts[name] for name in self.parts if name in wanted}, within)
 
     def fix(self, env: Mapping[str, int]) -> Domain:
         """The sizes of the remaining symbols once some are known."""
+        settled = self.settled()
+        if settled is not self:
+            return settled.fix(env)
         factors: dict[str, Placed] = {}
-        computable = {n: ex.symbol_value(n, env) for n in self.factors if n in ex.roots and _is_known(n, env)}
+        computable = {n: ex.symbol_value(n, env) for n in self.parts if n in ex.roots and _is_known(n, env)}
         env = {**env, **computable}
         emptied = False
-        for placed in self.distinct():
+        for placed in _distinct(self.parts):
             region, names = placed.region, list(placed.support)
             for name in placed.support:
                 if name in env:
@@ -261,7 +383,7 @@ class Domain:
                 emptied = True
             for name in names:
                 factors[name] = Placed(tuple(names), region)
-        remaining = Domain({name: factors[name] for name in self.factors if name not in env})
+        remaining = Domain({name: factors[name] for name in self.parts if name not in env})
         return remaining._emptied() if emptied else remaining
 
     def sample(self) -> dict[str, int] | None:
@@ -272,16 +394,22 @@ class Domain:
             if point is None:
                 return None
             env.update(zip(placed.support, point, strict=True))
-        return {name: env[name] for name in self.factors}
+        return {name: env[name] for name in self.parts}
 
     def is_subset(self, other: Domain) -> bool:
-        return self.is_empty() or all(self.status(Member(placed)) is True for placed in other.distinct())
+        wanted = [Member(placed) for placed in _distinct(other.parts)]
+        left_out = [negate(all_of(*map(Member, hole.values()))) for hole in other.holes]
+        return self.is_empty() or all(self.status(condition) is True for condition in (*wanted, *left_out))
 
     def equals(self, other: Domain) -> bool:
         return self.is_subset(other) and other.is_subset(self)
 
     def __str__(self) -> str:
         return "; ".join(f"{','.join(p.support)}: {p}" for p in self.distinct())
+
+
+def _distinct(parts: Mapping[str, Placed]) -> list[Placed]:
+    return list({placed.key: placed for placed in parts.values()}.values())
 
 
 def _is_known(name: str, env: Mapping[str, int]) -> bool:

@@ -149,6 +149,16 @@ def _status(condition: Condition) -> bool | None:
         return None
 
 
+def bounds(size: Expr) -> tuple[int | None, int | None]:
+    """Bounds on a size for every size on the path, not always the tightest; ``None`` for none known."""
+    if _active is None:
+        return None, None
+    try:
+        return _active.domain.bounds(size)
+    except TooComplex:
+        return None, None  # not knowing a bound only costs the shortcut it would have allowed
+
+
 def note_accident(condition: bool | Condition, a: object, b: object) -> None:
     """Tell the path that sizes broadcast by accident where the condition holds."""
     if _active is not None:

@@ -190,7 +190,10 @@ class Region:
         return known
 
     def is_finite(self) -> bool:
-        return self.is_empty() or bool(self.isl_set.is_bounded())
+        known = self._memo.get("finite")
+        if known is None:
+            known = self._memo["finite"] = self.is_empty() or bool(self.isl_set.is_bounded())
+        return bool(known)
 
     def points(self, limit: int) -> list[tuple[int, ...]] | None:
         """All members in order, or ``None`` when there are more than ``limit`` or infinitely many."""

@@ -180,8 +180,7 @@ def _piecewise(candidates: list[Expr], exprs: list[tuple[Domain, Expr]]) -> Expr
     own = sorted({name for candidate in candidates for name in candidate.support})
     if own and (placed := _disjoint_over(merged, own)) is not None:
         return ex.piecewise(placed)
-    everything = sorted({n for domain, _ in merged for n in domain.factors})
-    differing = [n for n in everything if len({domain.factors[n].key for domain, _ in merged}) > 1]
+    differing = merged[0][0].differing([domain for domain, _ in merged[1:]])
     placed = _disjoint_over(merged, sorted({*own, *differing}))
     if placed is None:
         raise TooComplex("the paths of a branch overlap")
