@@ -206,11 +206,18 @@ def check_file(request: Request, question: Question = Question(), project: Proje
         source = read_request(request, question, project)
     except LoadError as error:
         return LintResult((error.diagnostic(),), files=1)
+    return check_source(request, source, question)
+
+
+def check_source(request: Request, source: SourceFile, question: Question) -> LintResult:
+    """Analyse every model of a file that was read."""
     skipped = tuple(
         SkippedModel(entry.name, relative_location(entry.location), entry.reason) for entry in source.skipped
     )
     if not source.targets:
         return LintResult(skipped=skipped, files=1)
+    if request.text is not None:
+        give(request.path, request.text)
     try:
         with imported(source.path) as module:
             outcomes = [_check_target(module, target, source.path, question) for target in source.targets]

@@ -110,6 +110,7 @@ def _imports(job: Job) -> bool:
         import_package_of(job.path)
     except BaseException:  # each file imports it by itself then, and says what is wrong
         return False
+    guard.read.update(dict.fromkeys(guard.files()))  # its workers say so, too
     guard.active = False
     gc.collect()
     gc.freeze()

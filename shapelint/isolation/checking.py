@@ -13,7 +13,8 @@ from shapelint.caching import Cache, Dependencies
 from shapelint.config import Config
 from shapelint.diagnostics import Diagnostic, Location, Severity
 from shapelint.isolation.jobs import DEFAULT_MEMORY, DEFAULT_TIMEOUT, End, Failure, Job, Limits, Permission
-from shapelint.linting import Question, check_file, read_request
+from shapelint.linting import Question, check_source, read_request
+from shapelint.loading.discover import SourceFile
 from shapelint.loading.errors import DID_NOT_FINISH, NAMES, LoadError
 from shapelint.loading.paths import Request, is_installed
 from shapelint.loading.symbols import Project
@@ -76,9 +77,10 @@ class Checker:
                 request, question = asked[number]
                 found = _read(request, question, project)
                 rests_on[number] = _dependencies(request, project)
-                if found is None:
+                if isinstance(found, SourceFile):
                     pool = pool or stack.enter_context(new_pool(self.at_once(asked)))
-                    pool.submit(Job(number, check_file, (request, question), request.path, self.limits(question)))
+                    arguments = (request, found, question)
+                    pool.submit(Job(number, check_source, arguments, request.path, self.limits(question)))
                 else:
                     self._keep(results, number, asked, found, rests_on[number])
             for outcome in pool.outcomes() if pool else ():
@@ -138,13 +140,13 @@ def new_pool(at_once: int) -> Pool:
     return Pool(at_once)
 
 
-def _read(request: Request, question: Question, project: Project) -> LintResult | None:
-    """What reading a file alone says of it; None if it holds a model, which only running it can tell about."""
+def _read(request: Request, question: Question, project: Project) -> LintResult | SourceFile:
+    """What reading a file alone says of it; its models if it holds any, which only running it can tell about."""
     try:
         source = read_request(request, question, project)
     except LoadError as error:
         return LintResult((error.diagnostic(),), files=1)
-    return None if source.targets else check_file(request, question, project)
+    return source if source.targets else check_source(request, source, question)
 
 
 def isolated(work: Callable[[], Result], path: Path, limits: Limits | None = None) -> Result:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from shapelint.isolation.jobs import Permission
 from shapelint.loading.errors import HardExit, RefusedError
+from shapelint.loading.loaded import Moment
 from shapelint.loading.paths import is_installed, project_root
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -47,6 +48,7 @@ class Guard:
     writable: tuple[str, ...]
     read: dict[str, None] = field(default_factory=dict)
     active: bool = True
+    installed: Moment = field(default_factory=Moment)
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = _HANDLERS.get(event)
@@ -71,7 +73,7 @@ class Guard:
 
     def files(self) -> tuple[str, ...]:
         """The user's own files that this process has loaded as modules or opened for reading, tried ones too."""
-        modules = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        modules = [getattr(sys.modules.get(name), "__file__", None) for name in self.installed.newer()]
         names = [*self.read, *(name for name in modules if isinstance(name, str))]
         return tuple(sorted({name for name in map(os.path.abspath, names) if is_users(name)}))
 

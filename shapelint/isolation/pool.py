@@ -23,6 +23,9 @@ _PATIENCE: Final = 2.0
 _BOOT: Final = (
     "import sys; sys.path[:] = {path!r}; from shapelint.isolation.server import main; main({descriptor}); sys.exit(0)"
 )
+# One thread each: the workers are many. Memory in large pages, where glibc knows how: a fork then copies 100 entries
+# instead of 40,000, which takes a fifth of the time.
+_SURROUNDINGS: Final = {"OMP_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Pool:
@@ -111,7 +114,7 @@ class Pool:
         ours, theirs = socket.socketpair()
         self._connection = Connection(ours.detach())
         command = _BOOT.format(path=[str(Path(place).absolute()) for place in sys.path], descriptor=theirs.fileno())
-        # One thread each: the workers are many. Not in the terminal's group: Ctrl-C is the command's to answer.
+        # Not in the terminal's group: Ctrl-C is the command's to answer.
         self._server = subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-c", command],
             pass_fds=[theirs.fileno()],
@@ -119,7 +122,7 @@ class Pool:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={"OMP_NUM_THREADS": "1", **os.environ},
+            env=_SURROUNDINGS | os.environ,
         )
         theirs.close()
         self._connection.send(self._at_once)

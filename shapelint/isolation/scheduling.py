@@ -44,6 +44,7 @@ class Scheduler:
         self._context = context
         self._waiting: deque[Job] = deque()
         self._running: dict[Connection, _Running] = {}
+        self._ended: list[BaseProcess] = []
         self._folder = folder
 
     @property
@@ -55,6 +56,7 @@ class Scheduler:
 
     def step(self, also: Sequence[Connection] = ()) -> Iterator[tuple[int, bytes | Failure]]:
         """Start what can be started, wait a moment (or until one of ``also`` has news), yield what has ended."""
+        self._ended = [process for process in self._ended if process.is_alive()]
         while self._waiting and len(self._running) < self._at_once:
             self._start(self._waiting.popleft())
         for ready in wait([*self._running, *also], timeout=_TICK if self._running else None):
@@ -67,8 +69,11 @@ class Scheduler:
     def close(self) -> None:
         """End every worker now."""
         for connection, running in self._running.items():
-            _kill(running.process)
+            self._kill(running.process)
             connection.close()
+        for process in self._ended:
+            process.join()
+        self._ended.clear()
         self._running.clear()
         self._waiting.clear()
 
@@ -89,17 +94,11 @@ class Scheduler:
             result = connection.recv_bytes()
         except (EOFError, OSError):
             running.process.join()
-            result = self._ended(running)
+            result = _failure(running)
         connection.close()
         # The answer is there. What the user's code has left running ends with its process group.
-        _kill(running.process)
+        self._kill(running.process)
         return running.job.number, result
-
-    def _ended(self, running: _Running) -> Failure:
-        status = running.process.exitcode or 0
-        if status < 0:
-            return Failure(End.SIGNAL, _signal_name(-status), _frames(running.trace))
-        return Failure(End.EXIT, str(status), _frames(running.trace))
 
     def _excess(self, running: _Running) -> tuple[End, str] | None:
         limits = running.job.limits
@@ -109,24 +108,30 @@ class Scheduler:
             return End.MEMORY, str(limits.memory)
         return None
 
+    def _kill(self, process: BaseProcess) -> None:
+        """End a worker and whatever it has started, without waiting: to take its memory down takes a while."""
+        if process.pid is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        self._ended.append(process)
+
     def _end(self, connection: Connection, why: tuple[End, str]) -> Failure:
         running = self._running.pop(connection)
         if worker.TELL_WHERE is not None and running.process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(running.process.pid, worker.TELL_WHERE)
             running.process.join(_TIME_TO_TELL)
-        _kill(running.process)
+        self._kill(running.process)
         connection.close()
         return Failure(*why, _frames(running.trace))
 
 
-def _kill(process: BaseProcess) -> None:
-    """The worker and whatever it has started."""
-    if process.pid is not None and hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.join()
+def _failure(running: _Running) -> Failure:
+    status = running.process.exitcode or 0
+    if status < 0:
+        return Failure(End.SIGNAL, _signal_name(-status), _frames(running.trace))
+    return Failure(End.EXIT, str(status), _frames(running.trace))
 
 
 def _signal_name(number: int) -> str:

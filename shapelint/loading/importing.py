@@ -23,6 +23,7 @@ from typing import Final
 from shapelint.diagnostics import Location
 from shapelint.loading.errors import BAD_INPUT, CANNOT_IMPORT, HardExit, LoadError, refusal
 from shapelint.loading.given import loader_for
+from shapelint.loading.loaded import Moment
 from shapelint.loading.paths import is_installed, package_root, search_path
 from shapelint.loading.sources import parse, relative_levels, syntax_error
 
@@ -77,7 +78,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
     root = package_root(path, levels)
     places = [str(root), *(str(place) for place in search_path(path))]
     with _workspace(path, places), captured() as output:
-        before = frozenset(sys.modules)
+        before = Moment()
         try:
             module = _import_package_module(path, root) or _import_script(path)
         except KeyboardInterrupt:
@@ -85,7 +86,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
         except BaseException as error:
             raise _explain_import(error, path, output) from error
         finally:
-            _loaded_here.update(sys.modules.keys() - before)
+            _loaded_here.update(before.newer())
         yield module
 
 
@@ -100,6 +101,17 @@ def import_package_of(path: Path) -> None:
     with _workspace(path, places), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         importlib.import_module(dotted)
+
+
+class _Listings:
+    """Whether what Python remembers of directories' contents may be out of date."""
+
+    fresh = False
+
+
+def trust_listings() -> None:
+    """Say that this process has listed no directory of the user's yet, so that nothing it remembers is out of date."""
+    _Listings.fresh = True
 
 
 _last_workspace: list[tuple[str, ...]] = []
@@ -122,7 +134,9 @@ def _workspace(path: Path, places: Sequence[str]) -> Iterator[None]:
     sys.path[:0] = [place for place in unique if place not in sys.path and (place != own or place == unique[0])]
     sys.path += [place for place in unique if place not in sys.path]
     sys.argv[:] = [str(path)]
-    importlib.invalidate_caches()
+    if not _Listings.fresh:
+        importlib.invalidate_caches()
+    _Listings.fresh = False
     try:
         yield
     finally:
