@@ -18,6 +18,7 @@ from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import value_region
 from shapelint.tracing import joining
 from shapelint.tracing.record import Failure
+from shapelint.tracing.replaying import Played
 from shapelint.tracing.state import Written
 from shapelint.tracing.tensor import SymbolicTensor
 
@@ -73,18 +74,22 @@ class Frame:
         narrowed: whether sizes were refused on any path so far.
         on_data: whether this path took a branch on a tensor's contents, which no size decides.
         taken: the outcomes taken so far on this path.
-        pending: decisions of the paths still to run.
+        pending: decisions of the paths still to run, each with the calls that come before its own.
         written: attributes that modules were given on this path, with what they were before.
+        known: calls that this path has in common with the one it branched off from.
+        calls: the calls of modules made so far on this path; ``None`` for one that must be made again.
     """
 
-    __slots__ = ("decisions", "narrowed", "on_data", "pending", "taken", "written")
+    __slots__ = ("calls", "decisions", "known", "narrowed", "on_data", "pending", "taken", "written")
 
     def __init__(self) -> None:
         self.decisions: tuple[int, ...] = ()
+        self.known: list[Played | None] = []
+        self.calls: list[Played | None] = []
         self.narrowed = False
         self.on_data = False
         self.taken: list[int] = []
-        self.pending: list[tuple[int, ...]] = []
+        self.pending: list[tuple[tuple[int, ...], list[Played | None]]] = []
         self.written: Written = {}
 
     def choose(self, options: int) -> int:
@@ -94,8 +99,8 @@ class Frame:
             choice = self.decisions[position]
         else:
             choice = 0
-            prefix = tuple(self.taken)
-            self.pending.extend((*prefix, option) for option in range(options - 1, 0, -1))
+            prefix, calls = tuple(self.taken), self.calls.copy()
+            self.pending.extend(((*prefix, option), calls) for option in range(options - 1, 0, -1))
         self.taken.append(choice)
         return choice
 

@@ -222,4 +222,11 @@ def symbolic_tensor(
     return tensor
 
 
+def copy_of(tensor: SymbolicTensor) -> SymbolicTensor:
+    """Another tensor of which the same is known, and which does not follow the first one's changes."""
+    copy = symbolic_tensor(tensor.sizes, tensor.kind, tensor.call, tensor.value)
+    vars(copy).update(vars(tensor))
+    return copy
+
+
 _make_subclass: Any = torch.Tensor._make_subclass

@@ -36,6 +36,7 @@ from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.patches import Patches, is_symbolic
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
+from shapelint.tracing.replaying import Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
 from shapelint.tracing.values import plain_numbers, scalar_result
 
@@ -73,6 +74,8 @@ class Tracer:
         self.current: Call | None = None
         self.runs = 0
         self.indices = itertools.count()
+        self.changes = 0
+        self.containers = list(state.containers(model))
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -81,7 +84,7 @@ class Tracer:
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
         written: state.Written = {}
-        kept = exploring.snapshot(state.containers(self.model))
+        kept = exploring.snapshot(tuple(self.containers))
         collecting = gc.isenabled()
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
@@ -141,7 +144,31 @@ class Tracer:
     # --- modules ---------------------------------------------------------------------------------
 
     def call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A module's call: its rule if it has one, else its forward, explored."""
+        """A module's call; on a later path through its caller, what it returned on the earlier one."""
+        if not self.path.frames:
+            return self._call_module(module, args, kwargs)
+        frame = self.path.frames[-1]
+        position = len(frame.calls)
+        known = frame.known[position] if position < len(frame.known) else None
+        if known is not None and known.module is module:
+            frame.calls.append(known)
+            self.path.domain = known.domain
+            return known.value()
+        frame.calls.append(None)
+        if not _plain(module):
+            self.changes += 1  # a hook may do anything
+        before = self._changed()
+        result = self._call_module(module, args, kwargs)
+        if _plain(module) and self._changed() == before:
+            frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
+        return result
+
+    def _changed(self) -> tuple[int, int]:
+        """What differs after a call that did more than to return a value."""
+        return self.changes, sum(map(len, self.containers))
+
+    def _call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A module's rule if it has one, else its forward, explored."""
         rule = module_rule(module)
         if rule is not None and _plain(module) and _has_symbolic(args, kwargs):
             layer = self.names.get(id(module), self.layers[-1])
@@ -182,9 +209,10 @@ class Tracer:
         self.path.frames.append(frame)
         outcomes: list[Outcome] = []
         try:
-            pending: list[tuple[int, ...]] = [()]
+            pending: list[tuple[tuple[int, ...], list[Played | None]]] = [((), [])]
             while pending:
-                frame.decisions, frame.taken, frame.pending, frame.written = pending.pop(), [], [], {}
+                (frame.decisions, frame.known), frame.calls = pending.pop(), []
+                frame.taken, frame.pending, frame.written = [], [], {}
                 frame.on_data = False
                 self.path.domain = start
                 if outcomes:
@@ -304,9 +332,12 @@ class Tracer:
         """A model that sets attributes in forward gets them back as they were."""
         self.note_attribute(module, name)
         state.write((module, name), value)
+        if type(value) in (list, dict):
+            self.containers.append(value)
 
     def note_attribute(self, module: nn.Module, name: str) -> None:
         """Write down an attribute's value before it changes."""
+        self.changes += 1
         if self.path.frames:
             written = self.path.frames[-1].written
             if (module, name) not in written:

@@ -1,0 +1,91 @@
+"""What one run of a forward has found out about its parts, for the runs that follow.
+
+Another path through a forward makes the same calls up to the branch where it leaves the earlier one. Those calls
+are not made again if all they did was to return a value: the value is handed out anew, as it was then. So a crop at
+the end (``if x.shape[-1] > n: x = x[..., :n]``) does not make the network be walked through twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.sizes import Dim, Domain
+from shapelint.tracing import joining
+from shapelint.tracing.tensor import SymbolicTensor, copy_of
+
+_PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One module's call within a forward, and how it ended.
+
+    Attributes:
+        domain: the sizes that are left after it.
+        structure: the returned value's, with ``leaves``.
+        leaves: its tensors (copies, as they were when the call returned) and sizes.
+    """
+
+    module: nn.Module
+    domain: Domain
+    structure: Any
+    leaves: tuple[Any, ...]
+
+    def value(self) -> Any:
+        """The returned value once more, in tensors of its own."""
+        copies: dict[int, Any] = {}
+        leaves = iter([_copied(leaf, copies) for leaf in self.leaves])
+        return joining.unflatten(self.structure, lambda: next(leaves))
+
+
+def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) -> Played | None:
+    """The call written down, ``None`` if returning this value need not be all that it did.
+
+    Args:
+        given: its arguments. A list, a dict or an object among them may have been changed by the call, and a tensor
+            that is returned as it came must be the caller's own.
+    """
+    taken: list[Any] = []
+    if not all(_is_plain(argument, taken) for argument in given):
+        return None
+    leaves: list[Any] = []
+    structure = joining.flatten(value, leaves)
+    if not _is_known(structure) or any(leaf is tensor for leaf in leaves for tensor in taken):
+        return None
+    copies: dict[int, Any] = {}
+    return Played(module, domain, structure, tuple(_copied(leaf, copies) for leaf in leaves))
+
+
+def _copied(leaf: Any, copies: dict[int, Any]) -> Any:
+    if not isinstance(leaf, SymbolicTensor):
+        return leaf
+    known = copies.get(id(leaf))
+    if known is None:
+        known = copies[id(leaf)] = copy_of(leaf)
+    return known
+
+
+def _is_plain(value: Any, tensors: list[Any]) -> bool:
+    if isinstance(value, torch.Tensor):
+        tensors.append(value)
+        return True
+    if type(value) is tuple:
+        return all(_is_plain(item, tensors) for item in value)
+    return isinstance(value, _PLAIN)
+
+
+def _is_known(structure: Any) -> bool:
+    """Whether a structure of :func:`joining.flatten` has no objects in it that a later run could have changed."""
+    if structure == "size" or structure[0] == "tensor":
+        return True
+    kind = structure[0]
+    if kind == "value":
+        return isinstance(structure[1], (*_PLAIN, torch.Tensor))
+    if issubclass(kind, dict):
+        return all(map(_is_known, structure[2]))
+    return issubclass(kind, (list, tuple)) and all(map(_is_known, structure[1]))

@@ -1,0 +1,176 @@
+"""Later paths through a forward take over what the first one found out, and find the same as PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import shapelint
+from tests import oracle
+
+
+class Block(nn.Module):
+    """A part that counts its calls outside of itself, where nothing sees it."""
+
+    calls = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        Block.calls += 1
+        return self.conv(x)
+
+
+class Keeping(nn.Module):
+    """A part that keeps what it computes in its model's list."""
+
+    def __init__(self, kept: list[Tensor]) -> None:
+        super().__init__()
+        self.kept = kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept.append(x)
+        return x * 2
+
+
+class Setting(nn.Module):
+    """A part that remembers its last input's size."""
+
+    side = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.side = x.shape[-1]
+        return x * 2
+
+
+class Same(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Squeezing(nn.Module):
+    """A part that changes its argument's shape in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.unsqueeze_(0)
+        return x.sum(0)
+
+
+class Network(nn.Module):
+    def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        self.block = Block()
+        self.features: list[Tensor] = []
+        self.keeping = Keeping(self.features)
+        self.setting = Setting()
+        self.same = Same()
+        self.squeezing = Squeezing()
+        self.hooked = Block()
+        self.seen: list[Tensor] = []
+        self.hooked.register_forward_hook(lambda module, inputs, output: self.seen.append(output))
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, x)
+
+
+def _crop(m: Any, x: Tensor) -> Tensor:
+    y = m.block(x)
+    return y[..., :8] if x.shape[-1] > 8 else y
+
+
+def _changed_in_place_after_the_branch(m: Any, x: Tensor) -> Tensor:
+    y = m.block(x)
+    if x.shape[-1] > 8:
+        y.unsqueeze_(0)
+        return y.flatten(0, 1)
+    return torch.cat([y, y], 3)
+
+
+def _kept_in_a_list(m: Any, x: Tensor) -> Tensor:
+    m.features.clear()
+    y = m.keeping(x)
+    return torch.cat([y[..., :8], m.features[0]], 3) if x.shape[-1] > 8 else torch.cat(m.features, 1)
+
+
+def _a_list_made_in_forward(m: Any, x: Tensor) -> Tensor:
+    m.features = m.keeping.kept = []
+    y = m.keeping(x)
+    return torch.cat([y[..., :8], m.features[0]], 3) if x.shape[-1] > 8 else torch.cat(m.features, 1)
+
+
+def _set_on_the_part(m: Any, x: Tensor) -> Tensor:
+    y = m.setting(x)
+    return y[..., : m.setting.side - 4] if x.shape[-1] > 8 else y[..., : m.setting.side // 2]
+
+
+def _returned_as_it_came(m: Any, x: Tensor) -> Tensor:
+    y = x + 1
+    z = m.same(y)
+    if x.shape[-1] > 8:
+        z.unsqueeze_(0)
+        return y[0]
+    z.unsqueeze_(1)
+    return y[:, 0]
+
+
+def _argument_changed_in_place(m: Any, x: Tensor) -> Tensor:
+    y = x + 1
+    z = m.squeezing(y)
+    return y[0, ..., :8] + z[..., :8] if x.shape[-1] > 8 else y[0] + z
+
+
+def _hooked(m: Any, x: Tensor) -> Tensor:
+    m.seen.clear()
+    y = m.hooked(x)
+    return m.seen[0][..., :8] if x.shape[-1] > 8 else m.seen[0] + y
+
+
+def _two_late_branches(m: Any, x: Tensor) -> Tensor:
+    y = m.block(x)
+    if x.shape[-1] > 8:
+        y = m.block(y[..., :8])
+    if x.shape[-2] > 8:
+        y = m.block(y[..., :8, :])
+    return y
+
+
+FORWARDS = [
+    _crop,
+    _changed_in_place_after_the_branch,
+    _kept_in_a_list,
+    _a_list_made_in_forward,
+    _set_on_the_part,
+    _returned_as_it_came,
+    _argument_changed_in_place,
+    _hooked,
+    _two_late_branches,
+]
+
+
+@pytest.mark.parametrize("forward", FORWARDS, ids=lambda f: f.__name__.strip("_"))
+def test_every_path_as_pytorch_has_it(forward: Callable[[Any, Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Network(forward), ("N", 2, "H", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    for sizes in [(1, 2, h, w) for h in (3, 8, 9, 20) for w in (2, 7, 8, 9, 10, 31)]:
+        expected = oracle.run(Network(forward), sizes, device="cpu")
+        assert not isinstance(expected, oracle.Failure)
+        assert analysis.output_shape(H=sizes[2], W=sizes[3]) == expected, sizes
+
+
+def test_what_comes_before_a_branch_is_walked_through_once() -> None:
+    Block.calls = 0
+    shapelint.analyze(Network(_crop), ("N", 2, "H", "W"))
+    assert Block.calls == 1
+
+
+def test_what_a_branch_decides_is_walked_through_for_each_side() -> None:
+    Block.calls = 0
+    shapelint.analyze(Network(_two_late_branches), ("N", 2, "H", "W"))
+    assert Block.calls == 1 + 1 + 2
