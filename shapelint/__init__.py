@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from shapelint.linting import lint
     from shapelint.ops.registry import shape_rule
     from shapelint.sizes import Dim, SizeSet, formulas
+    from shapelint.unknown import DATA_DEPENDENT
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DATA_DEPENDENT",
     "Analysis",
     "AnalysisRecord",
     "Diagnostic",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DATA_DEPENDENT": "shapelint.unknown",
     "Analysis": "shapelint.api",
     "AnalysisRecord": "shapelint.helpers.records",
     "Diagnostic": "shapelint.diagnostics",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 
+from shapelint import enumerating
 from shapelint.contracts import Contract, contract_of, declared_inputs
 from shapelint.diagnostics import Diagnostic
 from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
@@ -20,12 +20,10 @@ from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_input
 from shapelint.tracing.running import Runner, shapes, tensors
 
 if TYPE_CHECKING:
+    from shapelint.enumerating import Enumeration
     from shapelint.helpers.fields import ReceptiveField
     from shapelint.helpers.records import AnalysisRecord
     from shapelint.network import Network
-
-ENUMERATED_LIMIT = 160
-ENUMERATED_SECONDS = 8.0
 
 
 class Analysis:
@@ -71,17 +69,29 @@ class Analysis:
     def _domain(self) -> Domain:
         """All sizes that run, over every symbol."""
         if self.trace is None:
-            return _enumerate(self)
+            return self.enumeration.domain(self.inputs.symbols)
         result: Domain | None = None
         for domain, _ in self.trace.outcomes:
             result = domain if result is None else result.unite(domain)
         return result if result is not None else Domain.positive(self.inputs.symbols)._emptied()
 
     @functools.cached_property
+    def enumeration(self) -> Enumeration:
+        """What running the model at each size of a range shows: the answer where it could not be traced."""
+        return enumerating.enumerate_sizes(self)
+
+    @functools.cached_property
+    def _base(self) -> dict[str, int] | None:
+        """A size at which a model that could not be traced runs."""
+        return enumerating.working_size(self)
+
+    @functools.cached_property
     def _pinned(self) -> dict[str, int]:
         """Inferred channel counts that the layers leave no choice in."""
         if not self.inputs.inferred or "C" not in self.inputs.symbols:
             return {}
+        if self.trace is None:
+            return {"C": self._base["C"]} if self._base is not None else {}
         points = self._domain.project(["C"]).factors["C"].region.points(1)
         return {"C": points[0][0]} if points else {}
 
@@ -105,7 +115,7 @@ class Analysis:
     def round_trip_sizes(self) -> SizeSet:
         """The sizes for which the output's spatial size equals the input's."""
         if self.trace is None:
-            return _enumerated_round_trips(self)
+            return enumerating.round_trips(self)
         result: Domain | None = None
         for domain, value in self.trace.outcomes:
             kept = domain.restrict(self.returns_input_size(value))
@@ -136,13 +146,15 @@ class Analysis:
     def output_shape(self, **sizes: int) -> Any:
         """The model's output structure at these sizes, with a tuple of ints for every tensor.
 
+        Where the model was run, and a size depends on the contents of the tensors, it is ``shapelint.DATA_DEPENDENT``.
+
         Raises:
             ValueError: the model does not run at these sizes; the message says why.
             TypeError: a size is missing or unknown.
         """
         env = self._complete(sizes)
         if self.trace is None:
-            result = self._runner.run(env)
+            result = self._runner.output(env)
             if result.error is None:
                 return result.output
         else:
@@ -382,48 +394,6 @@ def _in_mode(model: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module in switched:
             module.training = not training
-
-
-def _enumerate(analysis: Analysis) -> Domain:
-    """The sizes up to a limit at which the model was run: each axis alone, all together, and what they agree on."""
-    deadline = time.monotonic() + ENUMERATED_SECONDS
-    symbols = analysis.inputs.symbols
-    varied = [n for n in symbols if n != "N"]
-    base = _working_size(analysis, varied, deadline)
-    if base is None:
-        return Domain.positive(symbols)._emptied()
-    points: set[tuple[int, ...]] = set()
-    for size in range(1, ENUMERATED_LIMIT + 1):
-        if time.monotonic() > deadline:
-            break
-        for env in ({**base, n: size} for n in varied):
-            if analysis._runner.run(env).error is None:
-                points.add(tuple(env[n] for n in symbols))
-        env = {**base, **dict.fromkeys(varied, size)}
-        if analysis._runner.run(env).error is None:
-            points.add(tuple(env[n] for n in symbols))
-    return SizeSet.from_points(symbols, points).domain
-
-
-def _working_size(analysis: Analysis, varied: Iterable[str], deadline: float) -> dict[str, int] | None:
-    for size in (64, 32, 128, 224, 256, 28, 16, 96, 48, 512, *range(1, ENUMERATED_LIMIT)):
-        env = {"N": 1} if "N" in analysis.inputs.symbols else {}
-        env.update(dict.fromkeys(varied, size))
-        if analysis._runner.run(env).error is None:
-            return env
-        if time.monotonic() > deadline:
-            return None
-    return None
-
-
-def _enumerated_round_trips(analysis: Analysis) -> SizeSet:
-    kept = []
-    for env in analysis.valid_sizes.enumerate(ENUMERATED_LIMIT):
-        result = analysis._runner.run({**analysis._pinned, **env})
-        wanted = [env[n] for n in analysis.symbols if n != "N"]
-        if isinstance(result.output, tuple) and list(result.output[2:]) == wanted:
-            kept.append(tuple(env[n] for n in analysis.symbols))
-    return SizeSet.from_points(analysis.symbols, kept)
 
 
 __all__ = ["Analysis", "TooComplex", "analyze"]

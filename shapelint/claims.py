@@ -16,6 +16,7 @@ from shapelint.sizes import all_of as every
 from shapelint.sizes.condition import Member
 from shapelint.sizes.dim import evaluate
 from shapelint.sizes.domain import Domain
+from shapelint.unknown import DATA_DEPENDENT
 
 if TYPE_CHECKING:
     from shapelint.api import Analysis
@@ -136,9 +137,9 @@ def shape_at(shape: Sequence[Any], env: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(evaluate(size, env) for size in shape)
 
 
-def tensor_shapes(output: Any) -> Iterator[tuple[int, ...]]:
-    """The tensors' shapes in an output's structure, in order."""
-    if isinstance(output, tuple) and output and all(type(size) is int for size in output):
+def tensor_shapes(output: Any) -> Iterator[tuple[Any, ...]]:
+    """The tensors' shapes in an output's structure, in order: numbers, and ``DATA_DEPENDENT``."""
+    if isinstance(output, tuple) and output and all(type(size) is int or size is DATA_DEPENDENT for size in output):
         yield output
     elif isinstance(output, Mapping):
         for value in output.values():

@@ -7,6 +7,7 @@ from typing import Any
 
 from shapelint.sizes import Dim
 from shapelint.tracing.inputs import InputError, parse_size
+from shapelint.unknown import DATA_DEPENDENT
 
 ANY = "_"
 
@@ -58,4 +59,4 @@ def shapes_text(output: Any) -> str:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, (int, Dim)) or (isinstance(value, str) and "," not in value)
+    return isinstance(value, (int, Dim)) or value is DATA_DEPENDENT or (isinstance(value, str) and "," not in value)

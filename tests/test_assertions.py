@@ -37,10 +37,17 @@ class Autoencoder(nn.Module):
 
 
 class Counting(nn.Module):
-    """Slices by contents: it can only be run."""
+    """Loops over pairs of columns: it can only be run."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[..., int(x.sum().item()) : x.shape[-1] // 2 * 2]
+        return torch.cat([x[..., :0], *(x[..., 2 * i : 2 * i + 2] for i in range(x.shape[-1] // 2))], -1)
+
+
+class Cutting(nn.Module):
+    """Cuts off as much as the contents say."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., int(x.sum().abs().item()) % 5 :]
 
 
 def test_accepts() -> None:
@@ -112,6 +119,11 @@ def test_models_that_can_only_be_run() -> None:
         shapelint.assert_round_trip(model, "8x33", inputs=("N", 3, "H", "W"))
     with pytest.raises(AssertionError, match="does not return"):
         shapelint.assert_output_shape(model, "N,3,H,W", inputs=("N", 3, "H", "W"), sizes="H>=2, W>=2")
+
+
+def test_a_size_that_contents_decide_is_none_that_was_asked_for() -> None:
+    with pytest.raises(AssertionError, match=r"the output is \(1, 3, 8, \?\)"):
+        shapelint.assert_round_trip(Cutting(), "8x32", inputs=("N", 3, "H", "W"))
 
 
 def test_unittest_shows_the_text_and_no_internals(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from shapelint.ops.dimensions import (
     refuse_out,
     slice_length,
 )
-from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
+from shapelint.ops.registry import DependsOnContents, Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Dim, Size, all_of, any_of, implied, product, require, smax, smin
 
 # -- subscripts ----------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def _is_integer(dtype: torch.dtype) -> bool:
 def _lookup(part: Any, place: int, axis: int, size: Size) -> _Lookup:
     if is_tensor(part):
         if part.dtype in (torch.bool, torch.uint8):
-            raise Unsupported("a boolean mask selects a number of elements that depends on the data")
+            raise DependsOnContents("how many elements a boolean mask selects depends on the contents of the tensors")
         if not _is_integer(part.dtype):
             fail("tensors used as indices must be integers or booleans, not {}", part.dtype)
         return _Lookup(place, axis, size, part.shape)
@@ -335,9 +335,9 @@ def take(input: TensorLike, index: TensorLike) -> Spec:
 
 
 @shape_rule("masked_select", "nonzero", "argwhere", "bincount", "unique", "unique_consecutive", "equal", "allclose")
-def depends_on_data(*args: Any, **kwargs: Any) -> Spec:
+def depends_on_contents(*args: Any, **kwargs: Any) -> Spec:
     """Sizes or answers that only the values decide."""
-    raise Unsupported("the result depends on the values, not only on the sizes")
+    raise DependsOnContents("what it returns depends on the contents of the tensors, not only on their sizes")
 
 
 def _require_indexed(input: TensorLike, dim: int, index: TensorLike, source: Any, what: str) -> None:

@@ -31,6 +31,10 @@ class Unsupported(Exception):
     """Raised by a rule that cannot express what the operation does; the reason is shown to the reader."""
 
 
+class DependsOnContents(Unsupported):
+    """Raised by a rule of an operation whose result has as many elements as the contents of tensors say."""
+
+
 @runtime_checkable
 class TensorLike(Protocol):
     """What rules may ask of a tensor: a traced one, or a real parameter or buffer."""
@@ -94,6 +98,19 @@ def function_rule(function: Any) -> Rule | None:
 def module_rule(module: nn.Module) -> Rule | None:
     """The rule of exactly this module's class: a subclass may have another ``forward``."""
     return _MODULE_RULES.get(type(module))
+
+
+def name_of(target: Any) -> str:
+    """What people call an operation: ``torch.nonzero``, ``Tensor.reshape``, ``LayerNorm``."""
+    if isinstance(target, nn.Module):
+        return type(target).__name__
+    name = str(getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or target)
+    owner, _, rest = name.partition(".")
+    return f"{_OWNERS[owner]}.{rest}" if owner in _OWNERS else name
+
+
+_OWNERS = {"_VariableFunctionsClass": "torch", "TensorBase": "Tensor"}
+"""How PyTorch's own classes behind its functions are written."""
 
 
 def is_tensor(value: Any) -> TypeGuard[TensorLike]:

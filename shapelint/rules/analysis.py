@@ -28,6 +28,7 @@ def findings(context: Context) -> Iterator[Diagnostic]:
             f"the sizes of {context.model} are {analysis.certainty}, not proven",
             location=context.class_site(),
             model=context.model,
+            sizes=analysis.enumeration.sentence() if analysis.trace is None else "",
             why=f"{reasons[0]}{more}" if reasons else "",
             certainty=analysis.certainty,
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shapelint.claims import tensor_shapes
 from shapelint.diagnostics import Severity
 from shapelint.rules import wording
+from shapelint.shape_text import shapes_text
 from shapelint.sizes import Dim, SizeSet
+from shapelint.unknown import holds_unknown
 
 if TYPE_CHECKING:
     from shapelint.api import Analysis
@@ -34,15 +37,35 @@ def _contract(analysis: Analysis) -> list[str]:
 
 
 def _valid(analysis: Analysis) -> str:
+    if analysis.trace is None:
+        return analysis.enumeration.sentence()
     sizes = analysis.valid_sizes
     if sizes.is_empty():
         return "no sizes run"
-    kept = [s for s in sizes.symbols if s in analysis.network.symbols] if analysis.trace is not None else []
+    kept = [s for s in sizes.symbols if s in analysis.network.symbols]
     return str(sizes.project(*kept)) if kept else str(sizes)
 
 
+def _output_seen(analysis: Analysis) -> list[str]:
+    """What came back in one run, where the model was only run; which sizes the contents decide."""
+    base = analysis.enumeration.base
+    if base is None:
+        return []
+    found = list(tensor_shapes(analysis._runner.output(base).output))
+    unknown = [shape for shape in found if holds_unknown(shape)]
+    if not found:
+        return []
+    names = analysis.enumeration.varied
+    place = f"{wording.at(base, names)} → " if names else "output "
+    count = f"{len(found)} outputs, {'among them' if unknown else 'the first'} " if len(found) > 1 else ""
+    remark = ", where ? depends on the contents of the tensors" if unknown else ""
+    return [f"{place}{count}{shapes_text((unknown or found)[0])}{remark}"]
+
+
 def _output(analysis: Analysis) -> list[str]:
-    if analysis.trace is None or analysis.valid_sizes.is_empty():
+    if analysis.trace is None:
+        return _output_seen(analysis)
+    if analysis.valid_sizes.is_empty():
         return []
     symbols = analysis.network.symbols
     if not symbols:

@@ -38,12 +38,14 @@ class Limits:
         branches_per_path: branches on sizes in a row, in one call of one module (a loop until a size is small).
         paths: runs of modules' forwards in all.
         seconds: time for the whole analysis.
+        enumeration_seconds: time for running the model at sizes, where it could not be followed.
     """
 
     paths_per_module: int = 256
     branches_per_path: int = 64
     paths: int = 20_000
     seconds: float = 60.0
+    enumeration_seconds: float = 8.0
 
 
 @dataclass(slots=True)

@@ -24,6 +24,9 @@ NAMES_BY_RANK: dict[int, tuple[str, ...]] = {
 }
 
 
+Contents = Callable[..., torch.Tensor]
+"""Makes a tensor as ``torch.zeros`` does: of a shape, with a dtype and device."""
+
 _NOT_A_SIZE = "{!r} is not a size: write a number, a name such as H, or an expression such as 2*H"
 
 
@@ -62,14 +65,16 @@ class Inputs:
             self.inferred,
         )
 
-    def concrete(self, env: Mapping[str, int], device: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments for concrete sizes, on a device."""
+    def concrete(
+        self, env: Mapping[str, int], device: str, contents: Contents = torch.zeros
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments for concrete sizes, on a device; ``contents`` makes the tensors."""
 
         def make(value: Any) -> Any:
             if isinstance(value, SymbolicTensor):
                 if value.value is not None:
                     return torch.tensor(value.value, dtype=value.dtype, device=device)
-                return torch.zeros([evaluate(s, env) for s in value.sizes], dtype=value.dtype, device=device)
+                return contents([evaluate(s, env) for s in value.sizes], dtype=value.dtype, device=device)
             if isinstance(value, torch.Tensor):
                 return value.to(device)
             if isinstance(value, Dim):

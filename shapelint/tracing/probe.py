@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from shapelint.ops.registry import Spec
+from shapelint.ops.registry import Spec, name_of
 from shapelint.sizes import Domain, Size, Undecided
 from shapelint.sizes.dim import Dim, Ratio, evaluate
 from shapelint.tracing.tensor import SymbolicTensor
@@ -39,7 +39,7 @@ def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Doma
         leaves: list[Any] = []
         structure = _flatten(result, leaves)
         runs.append((env, leaves, structure))
-    name = str(getattr(func, "__qualname__", None) or getattr(func, "__name__", func))
+    name = name_of(func)
     if not runs:
         raise Undecided(f"{name} has no shape rule and does not run on the meta device ({last})")
     if failures or any(str(structure) != str(runs[0][2]) for _, _, structure in runs):

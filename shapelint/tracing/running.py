@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,16 +13,18 @@ from torch import nn
 
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import Dim, evaluate
-from shapelint.tracing.inputs import Inputs
+from shapelint.tracing.inputs import Contents, Inputs
 from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.unknown import agreed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """What a run gave: the output's structure with tuples for tensors, or the exception."""
+    """What a run gave: the output's structure with tuples for tensors, or the exception; and on which device."""
 
     output: Any = None
     error: Exception | None = None
+    device: str = "meta"
 
 
 class Runner:
@@ -33,6 +36,7 @@ class Runner:
         self._inputs = inputs
         self._copies: dict[str, nn.Module] = {}
         self._known: dict[tuple[tuple[str, int], ...], Result] = {}
+        self._agreed: dict[tuple[tuple[str, int], ...], Result] = {}
 
     def run(self, env: Mapping[str, int]) -> Result:
         """One run; each on a fresh copy, since a model may keep state between calls."""
@@ -44,7 +48,24 @@ class Runner:
             self._known[key] = result
         return self._known[key]
 
-    def _run_on(self, device: str, env: Mapping[str, int]) -> Result:
+    def output(self, env: Mapping[str, int]) -> Result:
+        """As ``run``; sizes that are not the same for tensors with other contents are ``DATA_DEPENDENT``.
+
+        What runs on the meta device cannot depend on contents: there are none.
+        """
+        result = self.run(env)
+        key = tuple(sorted(env.items()))
+        if result.error is not None or result.device == "meta":
+            return result
+        if key not in self._agreed:
+            output = result.output
+            for contents in _OTHER_CONTENTS:
+                other = self._run_on("cpu", env, contents)
+                output = output if other.error is not None else agreed(output, other.output)
+            self._agreed[key] = dataclasses.replace(result, output=output)
+        return self._agreed[key]
+
+    def _run_on(self, device: str, env: Mapping[str, int], contents: Contents = torch.zeros) -> Result:
         if device not in self._copies:
             clean = _copy(self._original).train(self._training)
             on_meta = any(p.is_meta for p in (*clean.parameters(), *clean.buffers()))
@@ -53,13 +74,25 @@ class Runner:
         before = paths.active()
         paths.activate(None)
         try:
-            args, keywords = self._inputs.concrete(env, device)
+            args, keywords = self._inputs.concrete(env, device, contents)
             with torch.no_grad(), torch.device(device):
-                return Result(shapes(model(*args, **keywords)))
+                return Result(shapes(model(*args, **keywords)), device=device)
         except Exception as error:
-            return Result(None, error)
+            return Result(None, error, device)
         finally:
             paths.activate(before)
+
+
+def _noise(scale: float, shape: list[int], *, dtype: torch.dtype, device: str) -> torch.Tensor:
+    """The same random numbers each time; 0 and 1 where they have to be whole."""
+    chance = torch.Generator().manual_seed(0)
+    if dtype.is_floating_point or dtype.is_complex:
+        return (torch.randn(shape, generator=chance, dtype=dtype) * scale).to(device)
+    return torch.randint(0, 2, shape, generator=chance).to(device, dtype)
+
+
+# What the one raises above a threshold, the other lowers below it.
+_OTHER_CONTENTS: tuple[Contents, ...] = (functools.partial(_noise, 1.0), functools.partial(_noise, -100.0))
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from shapelint.ops.registry import Spec, Unsupported, function_rule, module_rule
+from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
@@ -358,7 +358,7 @@ class Tracer:
             plain = getattr(func, "_torchdynamo_inline", None)
             if plain is not None:
                 return plain(*args, **kwargs)
-        return self._probe(func, args, kwargs, f"{_name_of(func)} has no shape rule")
+        return self._probe(func, args, kwargs, f"{name_of(func)} has no shape rule")
 
     def _apply(
         self, rule: Any, kind: str, target: Any, layer: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -371,10 +371,12 @@ class Tracer:
         self._check_time()
         try:
             result = rule(*args, **kwargs)
+        except DependsOnContents as reason:
+            raise Undecided(f"{name_of(target)}: {reason}") from reason
         except Unsupported as reason:
-            return self._probe(target, args, kwargs, f"{_name_of(target)}: {reason}")
+            return self._probe(target, args, kwargs, f"{name_of(target)}: {reason}")
         except TooComplex as reason:
-            raise Undecided(f"{_name_of(target)}: {reason}") from reason
+            raise Undecided(f"{name_of(target)}: {reason}") from reason
         except SizeError as error:
             self._note_error(error)
             raise
@@ -503,12 +505,6 @@ def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     if args and type(args[0]) is SymbolicTensor:
         return True
     return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
-
-
-def _name_of(func: Any) -> str:
-    if isinstance(func, nn.Module):
-        return type(func).__name__
-    return str(getattr(func, "__qualname__", None) or getattr(func, "__name__", None) or func)
 
 
 def _call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

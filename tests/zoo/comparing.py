@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle import Answers, flatten_shapes
+from shapelint.unknown import DATA_DEPENDENT, Unknown, holds_unknown
+from tests.oracle import Answers, flatten_shapes, same_shapes
 from tests.zoo.measured import Measured, Shape, Sweep
 
 
@@ -26,26 +27,22 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How many sizes were compared, and where the two differ."""
+    """How many sizes were compared, where the two differ, and how often a size was said to depend on contents."""
 
     sizes: int
     disagreements: tuple[Disagreement, ...]
+    unknown: int = 0
 
 
 def compare(analysis: Answers, measured: Measured) -> Comparison:
     """Every measured size of every pass."""
-    found = [difference for sweep in measured.sweeps for difference in compare_sweep(analysis, sweep)]
-    return Comparison(sum(len(sweep.tested) for sweep in measured.sweeps), tuple(found))
+    answers = [compare_size(analysis, sweep, size) for sweep in measured.sweeps for size in sweep.tested]
+    differences = tuple(answer for answer in answers if isinstance(answer, Disagreement))
+    return Comparison(len(answers), differences, sum(answer is DATA_DEPENDENT for answer in answers))
 
 
-def compare_sweep(analysis: Answers, sweep: Sweep) -> Iterator[Disagreement]:
-    for size in sweep.tested:
-        difference = compare_size(analysis, sweep, size)
-        if difference is not None:
-            yield difference
-
-
-def compare_size(analysis: Answers, sweep: Sweep, size: int) -> Disagreement | None:
+def compare_size(analysis: Answers, sweep: Sweep, size: int) -> Disagreement | Unknown | None:
+    """A difference, if there is one; ``DATA_DEPENDENT`` if there is none, and the analysis leaves a size open."""
     sizes = sweep.sizes_at(size)
     runs = size in sweep.shapes
     try:
@@ -55,9 +52,9 @@ def compare_size(analysis: Answers, sweep: Sweep, size: int) -> Disagreement | N
         return Disagreement(sweep.name, sizes, _outcome(sweep, size), f"raises {type(error).__name__}: {error}")
     if accepted != runs:
         return Disagreement(sweep.name, sizes, _outcome(sweep, size), "accepts it" if accepted else "refuses it")
-    if runs and shapes != sweep.shapes[size]:
+    if runs and not same_shapes(shapes, sweep.shapes[size]):
         return Disagreement(sweep.name, sizes, _outcome(sweep, size), f"returns {list(shapes)}")
-    return None
+    return DATA_DEPENDENT if holds_unknown(shapes) else None
 
 
 def _measured_part(output: Any, sweep: Sweep, size: int) -> tuple[Shape, ...]:

@@ -44,6 +44,8 @@ class Verdict:
     best_ms: float
     eager_ms: float
     compare_seconds: float
+    unknown: int = 0
+    """At so many sizes it says that some size of the output depends on the contents of the tensors."""
 
     @property
     def ratio(self) -> float:
@@ -111,6 +113,7 @@ def _verdict(
         best_ms=best_ms,
         eager_ms=eager_ms,
         compare_seconds=compare_seconds,
+        unknown=comparison.unknown,
     )
 
 

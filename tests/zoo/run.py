@@ -152,6 +152,7 @@ def summary(outcomes: Sequence[Result]) -> str:
         f"certainty: {', '.join(f'{count} {name}' for name, count in certainty.most_common())}",
         f"proven: {100 * share_proven(judged) if judged else 0:.1f} % of {len(judged)}",
         f"disagreements: {sum(verdict.disagreements for verdict in verdicts)} in {len(wrong)}: {', '.join(wrong)}",
+        f"answers with sizes that depend on contents: {_listed_unknown(verdicts)}",
         f"no answer within the time limit (counted as not proven): {len(late)}: {', '.join(late)}",
         f"failed: {len(failed)}: {', '.join(failed)}",
         f"not judged: {len(missing)}: {', '.join(missing)}",
@@ -164,6 +165,10 @@ def summary(outcomes: Sequence[Result]) -> str:
             f"{geometric_mean(verdict.first_ms / verdict.eager_ms for verdict in verdicts):.3f}"
         )
     return "\n".join(lines)
+
+
+def _listed_unknown(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(f"{verdict.unknown} of {verdict.id}" for verdict in verdicts if verdict.unknown) or "0"
 
 
 def geometric_mean(values: Iterable[float]) -> float:

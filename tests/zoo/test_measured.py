@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from torch import nn
 
+from shapelint import DATA_DEPENDENT
 from tests.oracle import flatten_shapes
 from tests.zoo import building
 from tests.zoo.comparing import compare
@@ -110,3 +111,17 @@ def test_every_measurement_is_consistent() -> None:
             for size in sweep.shapes:
                 if sweep.sizes_at(size) == measured.good:
                     assert sweep.shapes[size] == measured.good_shapes[: len(sweep.shapes[size])]
+
+
+def test_what_the_contents_decide_is_counted_and_no_disagreement() -> None:
+    class Open(Pool):
+        def output_shape(self, **sizes: int) -> Any:
+            return (1, 4, DATA_DEPENDENT, sizes["W"] // 2)
+
+    class WronglyOpen(Pool):
+        def output_shape(self, **sizes: int) -> Any:
+            return (1, 5, DATA_DEPENDENT, sizes["W"] // 2)
+
+    comparison = compare(Open(), parse(ROW))
+    assert (comparison.disagreements, comparison.unknown) == ((), 8)
+    assert len(compare(WronglyOpen(), parse(ROW)).disagreements) == 8
