@@ -1,8 +1,10 @@
 """A package's files are forked from a process that has imported the package: it is imported once, not for each file.
 
-    server --fork--> branch: imports ``monai.networks.nets``
-                       +--fork--> worker: nets/unet.py
-                       +--fork--> worker: nets/vnet.py
+    server --fork--> branch: imports ``monai``
+                       +--fork--> worker: monai/transforms.py
+                       +--fork--> branch: imports ``monai.networks.nets``
+                                    +--fork--> worker: nets/unet.py
+                                    +--fork--> worker: nets/vnet.py
 
 Only what every one of these files imports anyway is imported for all of them: the package they stand in. Where that
 fails, or starts threads (which do not survive a fork), each file is checked by itself and has its own say.
@@ -16,10 +18,10 @@ import multiprocessing
 import pickle
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
@@ -71,43 +73,52 @@ class Branch:
         self.process.join()
 
 
-def start_branch(jobs: Sequence[Job], at_once: int, folder: Path) -> Branch:
-    """A branch for files of one package."""
+def start_branch(package: Path, jobs: Sequence[Job], at_once: int, folder: Path) -> Branch:
+    """A branch for files in a package's directory and below."""
     assert _FORK is not None
     receiving, sending = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_branch, args=(jobs, at_once, folder, sending))
+    process = _FORK.Process(target=_branch, args=(package, jobs, at_once, folder, sending))
     process.start()
     sending.close()
     deadline = time.monotonic() + jobs[0].limits.timeout
     return Branch(jobs, process, receiving, deadline, left={job.number: job for job in jobs})
 
 
-def package_of(job: Job) -> object | None:
-    """What the jobs of one branch have in common; None for a file that is not to be in one: it stands in no package."""
+def package_of(job: Job) -> tuple[Path, object] | None:
+    """The outermost package that a file stands in, and what else its jobs must have in common to share a branch.
+
+    None for a file that is not to be in one: it stands in no package.
+    """
     if job.afresh:
         return None
-    directory = job.path.absolute().parent
-    return (directory, job.limits.allow) if (directory / "__init__.py").is_file() else None
+    places = _packages_around(job)
+    return (places[-1], job.limits.allow) if places else None
 
 
-def _branch(jobs: Sequence[Job], at_once: int, folder: Path, sending: Connection) -> None:
+def _packages_around(job: Job) -> list[Path]:
+    """The directories of the packages that a file stands in, the innermost first."""
+    return list(takewhile(lambda place: (place / "__init__.py").is_file(), job.path.absolute().parents))
+
+
+def _branch(package: Path, jobs: Sequence[Job], at_once: int, folder: Path, sending: Connection) -> None:
     """In the branch: import the package, fork for each file, pass on what comes back."""
     detach()
     with contextlib.suppress(BrokenPipeError):
-        if _imports(jobs[0]):
+        if _imports(package, jobs[0]):
             sending.send(None)
-            _run(_FORK, jobs, at_once, folder, sending)
+            for number, result in _run(package, jobs, at_once, folder):
+                sending.send((number, pickle.dumps(result) if isinstance(result, Failure) else result))
     EXIT(0)
 
 
-def _imports(job: Job) -> bool:
-    """Import the package of a file; is this process fit for forking afterwards?"""
+def _imports(package: Path, job: Job) -> bool:
+    """Import a package that a file stands in; is this process fit for forking afterwards?"""
     from shapelint.loading.importing import import_package_of
 
     guard = install(job.path, job.limits.allow)
     threads = _threads()
     try:
-        import_package_of(job.path)
+        import_package_of(job.path, package)
     except BaseException:  # each file imports it by itself then, and says what is wrong
         return False
     guard.read.update(dict.fromkeys(guard.files()))  # its workers say so, too
@@ -124,11 +135,32 @@ def _threads() -> int:
         return threading.active_count()
 
 
-def _run(context: BaseContext | None, jobs: Sequence[Job], at_once: int, folder: Path, sending: Connection) -> None:
-    assert context is not None
-    scheduler = Scheduler(context, at_once, folder)
+def _run(package: Path, jobs: Sequence[Job], at_once: int, folder: Path) -> Iterator[tuple[int, bytes | Failure]]:
+    """Check the package's own files from here, and those of each package in it from a branch of this one."""
+    assert _FORK is not None
+    inner: dict[Path, list[Job]] = {}
+    for job in jobs:
+        inner.setdefault(_next_package(package, job), []).append(job)
+    scheduler = Scheduler(_FORK, at_once, folder)
+    for place, group in inner.items():
+        if place == package or len(group) == 1:
+            yield from _check_from_here(scheduler, group)
+            continue
+        branch = start_branch(place, group, at_once, folder)
+        while not branch.over:
+            yield from branch.step(())
+        branch.end()
+        yield from _check_from_here(scheduler, branch.left.values())
+
+
+def _next_package(package: Path, job: Job) -> Path:
+    """The package directly inside of one that leads on to a file; the package itself where none does."""
+    around = _packages_around(job)
+    return around[max(around.index(package) - 1, 0)]
+
+
+def _check_from_here(scheduler: Scheduler, jobs: Iterable[Job]) -> Iterator[tuple[int, bytes | Failure]]:
     for job in jobs:
         scheduler.submit(job)
     while scheduler.busy:
-        for number, result in scheduler.step():
-            sending.send((number, pickle.dumps(result) if isinstance(result, Failure) else result))
+        yield from scheduler.step()

@@ -63,7 +63,7 @@ class _Server:
         self._at_once = at_once
         self._folder = folder
         self._scheduler = Scheduler(multiprocessing.get_context("fork"), at_once, folder)
-        self._packages: dict[object, list[Job]] = {}
+        self._packages: dict[tuple[Path, object], list[Job]] = {}
         self._branch: Branch | None = None
         self._inbox: deque[Job | None] = deque()
 
@@ -91,15 +91,15 @@ class _Server:
             for number, result in self._scheduler.step([self._connection]):
                 self._send(number, result)
             self._receive()
-        for jobs in self._packages.values():
+        for (package, _), jobs in self._packages.items():
             if len(jobs) > 1:
-                self._serve_package(jobs)
+                self._serve_package(package, jobs)
             else:
                 self._scheduler.submit(jobs[0])
         self._packages.clear()
 
-    def _serve_package(self, jobs: list[Job]) -> None:
-        self._branch = branch = start_branch(jobs, self._at_once, self._folder)
+    def _serve_package(self, package: Path, jobs: list[Job]) -> None:
+        self._branch = branch = start_branch(package, jobs, self._at_once, self._folder)
         while not branch.over:
             for number, result in branch.step([self._connection]):
                 self._send(number, result)

@@ -90,14 +90,14 @@ def imported(path: Path) -> Iterator[ModuleType]:
         yield module
 
 
-def import_package_of(path: Path) -> None:
-    """Import the package that a file stands in, as importing the file would, and stay with its import path.
+def import_package_of(path: Path, package: Path) -> None:
+    """Import a package that a file stands in, of this directory, as importing the file would.
 
     Raises whatever the package's own code raises.
     """
     root = package_root(path, relative_levels(parse(path).tree))
     places = [str(root), *(str(place) for place in search_path(path))]
-    dotted = ".".join(path.absolute().parent.relative_to(root).parts)
+    dotted = ".".join(package.relative_to(root).parts)
     with _workspace(path, places), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         importlib.import_module(dotted)

@@ -35,7 +35,7 @@ class Limits:
 
     Attributes:
         paths_per_module: outcomes of one call of one module.
-        branches_per_path: branches on sizes in a row, in one call of one module (a loop until a size is small).
+        branches_per_path: branches in a row, in one call of one module (a loop until a size is small, or a value).
         paths: runs of modules' forwards in all.
         seconds: time for the whole analysis.
         enumeration_seconds: time for running the model at sizes, where it could not be followed.
@@ -122,9 +122,7 @@ class ExploringPath(Path):
     def fork(self, condition: Condition) -> bool:
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
-        if len(self.frames[-1].taken) >= self.limits.branches_per_path:
-            many = self.limits.branches_per_path
-            raise Undecided(f"more than {many} branches on sizes follow one another: {condition}")
+        self._limit_branches(f"branches on sizes follow one another: {condition}")
         choice = self.frames[-1].choose(2) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice
@@ -133,8 +131,15 @@ class ExploringPath(Path):
         """A branch on a tensor's contents: both outcomes are explored for the same sizes, and must agree."""
         if not self.frames:
             raise Undecided(what)
+        self._limit_branches("branches on what tensors hold follow one another, and no size ends that")
         self.frames[-1].on_data = True
         return self.frames[-1].choose(2) == 0
+
+    def _limit_branches(self, what: str) -> None:
+        """A loop whose end no size decides goes on for ever."""
+        many = self.limits.branches_per_path
+        if len(self.frames[-1].taken) >= many:
+            raise Undecided(f"more than {many} {what}")
 
     def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         if self.frames:

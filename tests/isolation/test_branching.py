@@ -59,6 +59,30 @@ def test_a_package_is_imported_once_and_its_files_by_themselves() -> None:
     ]
 
 
+def test_packages_in_a_package_share_its_import() -> None:
+    write("nets/__init__.py", "import time\nloaded = time.time_ns()\n")
+    write("nets/inner/__init__.py", "import time\nloaded = time.time_ns()\n")
+    report = "if True: raise ValueError(nets.loaded, nets.inner.loaded)\n"
+    for name in ("nets/inner/a", "nets/inner/b", "nets/inner/deep/c", "nets/inner/deep/d"):
+        write(f"{name}.py", f"import nets.inner\n{NET}{report}")
+    write("nets/inner/deep/__init__.py", "")
+    result = lint()
+    assert told(result) == [f"nets/inner/{name}.py SL901" for name in ("a", "b", "deep/c", "deep/d")]
+    assert len({finding.message for finding in result.diagnostics}) == 1
+
+
+def test_a_package_that_fails_costs_the_one_around_it_nothing() -> None:
+    write("nets/__init__.py", "")
+    write("nets/a.py")
+    write("nets/b.py")
+    write("nets/inner/__init__.py", "1 / 0\n")
+    write("nets/inner/a.py")
+    write("nets/inner/b.py")
+    result = lint()
+    assert told(result) == ["nets/inner/a.py SL901", "nets/inner/b.py SL901"]
+    assert [model.location.path for model in result.models] == ["nets/a.py", "nets/b.py"]
+
+
 @pytest.mark.parametrize(
     ("package", "codes"),
     [

@@ -331,6 +331,21 @@ def test_effort_is_bounded_and_the_answer_says_so() -> None:
     assert analysis.output_shape(H=31, W=5) == oracle.run(Model(forward), (1, 3, 31, 5))
 
 
+def test_a_loop_that_only_contents_end_is_given_up() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        first = 0
+        while x[0, 0, first, 0] > 0:
+            first += 1
+        return x[:, :, first:]
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert analysis.certainty_reasons == (
+        "more than 64 branches on what tensors hold follow one another, and no size ends that",
+    )
+    assert analysis.output_shape(H=31, W=5) == (1, 3, 31, 5)
+
+
 def test_an_operation_without_a_rule_is_probed_and_named() -> None:
     @torch.library.custom_op("shapelint_tests::thirds", mutates_args=())
     def thirds(x: Tensor) -> Tensor:
