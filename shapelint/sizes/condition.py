@@ -602,6 +602,16 @@ def _written_as(factor: Expr, wanted: Sequence[Expr]) -> Expr:
     return factor
 
 
+def sign_everywhere(a: Expr) -> int | None:
+    """The sign of an affine expression, as :func:`_sign` gives it; remembered, and ``None`` for any other."""
+    if not a.affine:
+        return None
+    if "sign" not in a.memo:
+        a.memo["sign"] = _sign(a)
+    known: int | None = a.memo["sign"]
+    return known
+
+
 def _sign(a: Expr) -> int | None:
     """1 where ``a`` is never negative for sizes of at least 1, -1 where never positive, 0 where it is 0."""
     if not a.items:

@@ -642,12 +642,23 @@ def _ratio_comparison(a: Ratio, b: Any, op: str) -> Any:
 
 def smax(*sizes: Any) -> Any:
     """The greatest, without exploring cases; one argument is taken as an iterable, as ``max`` does."""
-    return _extreme(sizes, ex.maximum, max)
+    return _extreme(sizes, _maximum, max)
 
 
 def smin(*sizes: Any) -> Any:
     """The least, without exploring cases; one argument is taken as an iterable, as ``min`` does."""
-    return _extreme(sizes, ex.minimum, min)
+    return _extreme(sizes, _minimum, min)
+
+
+def _maximum(a: Expr, b: Expr) -> Expr:
+    """The greater of two; the one that always is, if one is: what a padding "as needed" comes to is a plain formula."""
+    sign = cond.sign_everywhere(ex.subtract(a, b))
+    return ex.maximum(a, b) if sign is None else a if sign > 0 else b
+
+
+def _minimum(a: Expr, b: Expr) -> Expr:
+    sign = cond.sign_everywhere(ex.subtract(a, b))
+    return ex.minimum(a, b) if sign is None else b if sign > 0 else a
 
 
 def _extreme(sizes: tuple[Any, ...], on_exprs: Any, plain: Any) -> Any:

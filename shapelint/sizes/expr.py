@@ -211,10 +211,15 @@ class Expr:
 
     def rename(self, names: Rename) -> Expr:
         """The same formula over other symbols."""
-        result = constant(self.const)
-        for term, coefficient in self.items:
-            result = add(result, scale(term.rename(names), coefficient))
-        return result
+        # remembered, as a term that stands in several places would be renamed at each of them, and so what it holds
+        key = ("rename", tuple(names.get(name, name) for name in self.support))
+        known: Expr | None = self.memo.get(key)
+        if known is None:
+            known = constant(self.const)
+            for term, coefficient in self.items:
+                known = add(known, scale(term.rename(names), coefficient))
+            self.memo[key] = known
+        return known
 
     @property
     def is_constant(self) -> bool:

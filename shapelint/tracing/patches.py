@@ -289,6 +289,20 @@ def _scaled_dot_product_attention(*args: Any, is_causal: Any = False, **kwargs: 
     return _original_attention(*args, is_causal=is_causal if isinstance(is_causal, bool) else False, **kwargs)
 
 
+def _as_on_cpu(function: Any) -> Any:
+    """A function of autocast with "meta" answered as "cpu": autocast knows no meta device, and raises."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(_cpu_for_meta, args), **{name: _cpu_for_meta(v) for name, v in kwargs.items()})
+
+    return call
+
+
+def _cpu_for_meta(value: Any) -> Any:
+    return "cpu" if type(value) is str and value == "meta" else value
+
+
 class _AutogradContext:
     """What a custom autograd Function's forward may use of its context."""
 
@@ -483,6 +497,13 @@ class Patches:
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
         self.set(torch.autograd.Function, "apply", classmethod(_apply))
+        self.let_autocast_know_meta()
+
+    def let_autocast_know_meta(self) -> None:
+        """``torch.autocast(x.device.type)`` as models write it, where ``x`` is on the meta device."""
+        self.set(torch.autocast, "__init__", _as_on_cpu(torch.autocast.__init__))
+        for name in ("is_autocast_enabled", "get_autocast_dtype"):
+            self.set(torch, name, _as_on_cpu(getattr(torch, name)))
 
     def undo(self) -> None:
         """Put everything back, last change first."""

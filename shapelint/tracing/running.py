@@ -14,6 +14,7 @@ from torch import nn
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import Dim, evaluate
 from shapelint.tracing.inputs import Contents, Inputs
+from shapelint.tracing.patches import Patches
 from shapelint.tracing.tensor import SymbolicTensor
 from shapelint.unknown import agreed
 
@@ -73,13 +74,16 @@ class Runner:
         model = _copy(self._copies[device])
         before = paths.active()
         paths.activate(None)
+        patches = Patches()
         try:
+            patches.let_autocast_know_meta()
             args, keywords = self._inputs.concrete(env, device, contents)
             with torch.no_grad(), torch.device(device):
                 return Result(shapes(model(*args, **keywords)), device=device)
         except Exception as error:
             return Result(None, error, device)
         finally:
+            patches.undo()
             paths.activate(before)
 
 

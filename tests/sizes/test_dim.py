@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shapelint.sizes import Dim, Domain, Path, Undecided, divide, divides, following, product, scaled_floor, smax, smin
+from shapelint.sizes import expr as ex
 from shapelint.sizes.dim import evaluate, isqrt, select
+from shapelint.sizes.expr import Expr
 
 H, W = Dim("H"), Dim("W")
 SIZES = [{"H": h, "W": (5 * h) % 17 + 1} for h in range(1, 60)]
@@ -119,6 +121,24 @@ def test_an_undecided_condition_without_a_path_says_so() -> None:
 
 
 # --- products ---------------------------------------------------------------------------------------------
+
+
+def test_padding_as_needed_comes_to_a_plain_formula() -> None:
+    halves = (H + 1) // 2
+    padding = smax(halves * 2 + 1 - H, 0)
+    assert ((H + padding - 3) // 2 + 1).expr is halves.expr
+    assert smax(2 * halves - 1 - H, 0) == 0
+    assert smin(H, H + W).expr is H.expr
+    assert smin(H, 0) == 0
+
+
+def test_a_formula_that_holds_another_many_times_is_renamed_once() -> None:
+    def grown(size: Expr) -> Expr:
+        for level in range(40):
+            size = ex.add(size, ex.positive_part(ex.subtract(ex.constant(level), size)))
+        return size
+
+    assert grown(H.expr).rename({"H": "W"}) is grown(W.expr)
 
 
 def test_a_size_divided_by_itself_takes_no_number_for_it() -> None:

@@ -294,6 +294,21 @@ def test_a_caller_that_raises_again_or_only_cleans_up_refuses(checks: bool) -> N
     assert [size for size in range(1, 8) if analysis.accepts(H=size)] == [4, 5, 6, 7]
 
 
+def test_autocast_for_the_device_of_the_input() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=torch.is_autocast_enabled(x.device.type)):
+            y = m.down(x).to(torch.get_autocast_dtype(x.device.type))
+        assert y.shape[2] % 2 == 0
+        return y
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", 8))
+    assert analysis.certainty == "proven"
+    assert [size for size in range(1, 9) if analysis.accepts(H=size)] == [3, 4, 7, 8]
+    assert analysis._runner.run({"N": 1, "H": 8}).error is None
+    with pytest.raises(RuntimeError):
+        torch.get_autocast_dtype("meta")
+
+
 def test_builtins_are_put_back() -> None:
     shapelint.analyze(Model(_arithmetic), ("N", 3, "H", "W"))
     assert "int" not in globals()
