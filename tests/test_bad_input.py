@@ -158,7 +158,7 @@ def test_what_only_running_it_can_tell() -> None:
 def test_what_is_skipped_is_listed_and_counted() -> None:
     write(
         "losses.py",
-        f"{HEAD}class DiceLoss(nn.Module):\n    def forward(self, x): return x\nclass Base(nn.Module): pass\n",
+        f"{HEAD}class DiceLoss(nn.Module):\n    def forward(self, x, y): return x\nclass Base(nn.Module): pass\n",
     )
     result = CliRunner().invoke(main, ["check", "--verbose"])
     assert result.stderr.splitlines() == [

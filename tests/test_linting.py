@@ -59,6 +59,9 @@ class FakeAnalysis:
             Diagnostic("SL601", "dropped-border", Severity.WARNING, "dropped", place, model=self.name),
         )
 
+    def check(self, select: list[str]) -> tuple[Diagnostic, ...]:
+        return tuple(finding for finding in self.diagnostics if finding.code in select)
+
     def summary(self) -> str:
         return f"{self.name}: any size"
 
@@ -79,7 +82,6 @@ def _fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         FakeRule("SL102", "invalid-output-padding"),
         FakeRule("SL601", "dropped-border", default=False),
     )
-    rules.check = lambda analysis, codes: tuple(d for d in analysis.diagnostics if d.code in codes)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "shapelint.api", api)
     monkeypatch.setitem(sys.modules, "shapelint.rules", rules)
     monkeypatch.chdir(tmp_path)

@@ -26,7 +26,7 @@ from shapelint.diagnostics import Location
 from shapelint.loading.arguments import CannotGuess, plans, required_parameters
 from shapelint.loading.discover import Kind, Target
 from shapelint.loading.errors import BAD_INPUT, CANNOT_CONSTRUCT, LoadError, refusal
-from shapelint.loading.importing import attribute, elsewhere, reason_of, user_location
+from shapelint.loading.importing import attribute, elsewhere, missing, missing_package, reason_of, user_location
 from shapelint.network.origins import recording_origins
 from shapelint.results import Assumption
 from shapelint.words import listed
@@ -37,6 +37,7 @@ _RANDOM_FILLS: Final = frozenset(
     for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_", "random_")
 )
 _MISSING: Final = re.compile(r"missing \d+ required (positional|keyword-only) arguments?: (?P<names>.+)")
+_TO_INSTALL: Final = re.compile(r"\bpip3? install\b|\bnot installed\b")
 _LOADERS: Final = (
     "torch.load",
     "torch.hub.load",
@@ -136,6 +137,7 @@ class _Builder:
             except LoadError as error:
                 required = _missing_arguments(error, callee)
                 if not required:
+                    error.guessed = error.guessed or _leaves_open(callee)
                     raise
         failures: list[LoadError] = []
         made = False
@@ -201,7 +203,10 @@ class _Builder:
         if location.line == 1 and location.end_line is None:
             location = self.target.location
         where = elsewhere(error, self.path)
-        if isinstance(error, WeightsRefusedError):
+        package = missing_package(error)
+        if package is not None:
+            message = f"{expression} cannot be made: {missing(package, self.path)}"
+        elif isinstance(error, WeightsRefusedError):
             message = f"{expression} tried to load weights{where}: {error}"
         elif refused := refusal(error):
             message = f"{expression} {refused.attempt}{where}"
@@ -209,7 +214,7 @@ class _Builder:
             message = f"{expression} raised SystemExit({error.code!r}){where}"
         else:
             message = f"{expression} raised {reason_of(error)}{where}"
-        return LoadError(CANNOT_CONSTRUCT, message, location)
+        return LoadError(CANNOT_CONSTRUCT, message, location, guessed=_is_for_lack(error))
 
     def _cannot(self, required: list[str], unknown: tuple[str, ...], failures: list[LoadError]) -> LoadError:
         name = self.target.expression
@@ -217,7 +222,8 @@ class _Builder:
         if unknown:
             problem = f"{'a value' if len(unknown) == 1 else 'values'} for {listed(unknown)} cannot be guessed"
         else:
-            said = failures[0].message.partition(" raised ")[2]
+            tried, _, raised = failures[0].message.partition(" raised ")
+            said = raised or tried
             problem = f"the values that were tried do not fit; the first attempt said: {said}"
         return LoadError(
             CANNOT_CONSTRUCT,
@@ -226,6 +232,17 @@ class _Builder:
             self.target.location,
             guessed=True,
         )
+
+
+def _is_for_lack(error: BaseException) -> bool:
+    """Is it about what is not to be had here: a package, a download, weights?"""
+    lacking = isinstance(error, ImportError | WeightsRefusedError) or refusal(error) is not None
+    return lacking or _TO_INSTALL.search(str(error)) is not None
+
+
+def _leaves_open(callee: Callable[..., Any]) -> bool:
+    """Has it a default that may only say that a value is to be given? Then to leave it out is a guess."""
+    return any(parameter.default is None for parameter in inspect.signature(callee).parameters.values())
 
 
 def _missing_arguments(error: LoadError, callee: Callable[..., Any]) -> list[str]:

@@ -24,10 +24,9 @@ from typing import Final
 from shapelint.diagnostics import Location
 from shapelint.loading.directives import Directive, read_directives
 from shapelint.loading.errors import BAD_INPUT, LoadError
-from shapelint.loading.sources import ClassOrFunction, Parsed, dotted_parts, read_text
+from shapelint.loading.sources import ClassOrFunction, Parsed, dotted_parts, read_text, required_arguments
 from shapelint.loading.symbols import Project
 
-_LOSS: Final = re.compile(r"(Loss|Criterion|Metric)\w*$")
 _ENDS_IN_MODEL: Final = frozenset({"eval", "train", "to", "cpu", "cuda", "half", "float", "double", "requires_grad_"})
 _MOST_CALLS_REMEMBERED: Final = 3
 _WORTH_PARSING: Final = re.compile(r"\btorch\b|^class\s+\w+\s*\(|# *shapelint:", re.MULTILINE)
@@ -222,7 +221,7 @@ class _Reader:
                 return "it has no forward"
             if _is_abstract(node):
                 return "it is abstract"
-            if _LOSS.search(name):
+            if self.project.is_loss(self.outline, (name,)):
                 return "it is a loss or a metric, not a network"
         elif self._takes_a_model(node):
             return "it changes or wraps a model that it is given"
@@ -230,7 +229,7 @@ class _Reader:
         return f"it is analysed through {owner}, which contains it" if owner else ""
 
     def _takes_a_model(self, node: ast.FunctionDef) -> bool:
-        required = _required(node.args)
+        required = required_arguments(node.args)
         return any(
             argument.annotation is not None
             and (
@@ -259,9 +258,9 @@ class _Reader:
             return (
                 self.project.defines(self.outline, (node.name,), "forward")
                 and not _is_abstract(node)
-                and not _LOSS.search(owner)
+                and not self.project.is_loss(self.outline, (owner,))
             )
-        return node is not None and not _required(node.args)
+        return node is not None and not required_arguments(node.args)
 
     def _references(self) -> dict[str, frozenset[str]]:
         """For every model, the classes and functions of this file that its code uses, directly or through others."""
@@ -293,7 +292,7 @@ class _Reader:
     def _makes_model(self, callee: ast.expr) -> bool:
         """A class or builder of networks. Of torch's own classes only Sequential: a single ReLU is no network."""
         parts = dotted_parts(callee)
-        if not parts or _LOSS.search(parts[-1]):
+        if not parts or self.project.is_loss(self.outline, parts):
             return False
         if parts[-1] == "Sequential" or (len(parts) == 1 and parts[0] in self.models):
             return True
@@ -376,14 +375,6 @@ def _innermost_call(value: ast.expr) -> ast.Call | None:
     if isinstance(value.func, ast.Attribute) and value.func.attr in _ENDS_IN_MODEL:
         return _innermost_call(value.func.value)
     return value
-
-
-def _required(arguments: ast.arguments) -> list[ast.arg]:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    required = positional[: len(positional) - len(arguments.defaults)]
-    return required + [
-        arg for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None
-    ]
 
 
 def _is_abstract(node: ast.ClassDef) -> bool:

@@ -59,7 +59,7 @@ def refusal(error: BaseException | None) -> RefusedError | None:
 class LoadError(Exception):
     """A file or a model could not be loaded; ``message`` says why and, where there is one, the way out.
 
-    ``guessed`` tells that the failure may be due to argument values which nobody gave.
+    ``guessed`` tells that it may be due to argument values which nobody gave, or to what is not to be had here.
     """
 
     def __init__(self, code: str, message: str, location: Location | None = None, *, guessed: bool = False) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import re
 import sys
 import traceback
 import warnings
@@ -28,6 +29,7 @@ from shapelint.loading.paths import is_installed, package_root, search_path
 from shapelint.loading.sources import parse, relative_levels, syntax_error
 
 _LONGEST_REASON: Final = 300
+_NO_MODULE: Final = re.compile(r"No module named '(?P<name>[\w.]+)'")
 _OURS: Final = Path(__file__).parents[1]
 
 
@@ -216,7 +218,7 @@ def _explain_import(error: BaseException, path: Path, output: Output) -> LoadErr
         return syntax_error(error, shown(Path(error.filename), path))
     location = user_location(error, path)
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return LoadError(CANNOT_IMPORT, _missing(error.name, path), location)
+        return LoadError(CANNOT_IMPORT, missing(error.name, path), location)
     if isinstance(error, SystemExit):
         said = output.last_line()
         exited = "os._exit" if isinstance(error, HardExit) else "sys.exit"
@@ -231,7 +233,16 @@ def _explain_import(error: BaseException, path: Path, output: Output) -> LoadErr
     return LoadError(CANNOT_IMPORT, f"importing this file raised {reason_of(error)}{elsewhere(error, path)}", location)
 
 
-def _missing(name: str, path: Path) -> str:
+def missing_package(error: BaseException) -> str | None:
+    """The package for lack of which something failed, as far as the exception says."""
+    if not isinstance(error, ImportError):
+        return None
+    named = _NO_MODULE.search(str(error))
+    return (error.name if isinstance(error, ModuleNotFoundError) else None) or (named["name"] if named else None)
+
+
+def missing(name: str, path: Path) -> str:
+    """What is wrong where a module is missing, and the way out."""
     package = name.partition(".")[0]
     for place in search_path(path):
         if (place / package).is_dir() or (place / f"{package}.py").is_file():

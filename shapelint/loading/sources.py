@@ -31,10 +31,17 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class ClassOutline:
-    """What can be asked of a class in another file: its bases, and the names that its body binds."""
+    """What can be asked of a class in another file.
+
+    Attributes:
+        bases: as they are written.
+        binds: the names that its body binds.
+        takes: how many arguments its forward requires; None if it has none of its own.
+    """
 
     bases: tuple[Dotted, ...]
     binds: frozenset[str]
+    takes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,21 @@ def _outlined(node: ast.ClassDef) -> ClassOutline:
     for statement in node.body:
         if isinstance(statement, ast.Assign):
             bound |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
-    return ClassOutline(tuple(parts for base in node.bases if (parts := dotted_parts(base))), frozenset(bound))
+    forward = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "forward"), None)
+    return ClassOutline(
+        bases=tuple(parts for base in node.bases if (parts := dotted_parts(base))),
+        binds=frozenset(bound),
+        takes=len(required_arguments(forward.args)) - 1 if forward else None,  # less self
+    )
+
+
+def required_arguments(arguments: ast.arguments) -> list[ast.arg]:
+    """Those that have no default."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    required = positional[: len(positional) - len(arguments.defaults)]
+    return required + [
+        arg for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None
+    ]
 
 
 def _inner_statements(node: ast.If | ast.Try | ast.With) -> list[ast.stmt]:

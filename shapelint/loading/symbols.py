@@ -8,6 +8,7 @@ A question about a name goes from file to file as the import system would:
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _ABSTRACT_LAYERS: Final = frozenset({"torch.nn.Module", "torch.nn.modules.module
 _KNOWN_BASES: Final = ("LightningModule", "PreTrainedModel", "ModelMixin", "PyTorchModelHubMixin", "GraphModule")
 # Some packages' __init__.py is hundreds of star imports; a name that is not found by then is given up.
 _MOST_STEPS: Final = 300
+
+# The whole word: a `LossyCodec` is a network.
+_LOSS: Final = re.compile(r"(Loss|Criterion|Metric)(?![a-z])")
 
 _Seen = set[tuple[Path, Dotted]]
 
@@ -76,6 +80,13 @@ class Project:
             else place.file is None and place.name not in _ABSTRACT_LAYERS and _is_library_module(place.name)
             for place in self._ancestry(file, parts)
         )
+
+    def is_loss(self, file: Outline, parts: Dotted) -> bool:
+        """Is the class a loss or a metric: called so, or one of torch's, and comparing one thing with another?"""
+        places = list(self._ancestry(file, parts))
+        called_so = any(_LOSS.search(place.name.rpartition(".")[2]) for place in places)
+        takes = next((place.outline.takes for place in places if place.outline and place.outline.takes is not None), 2)
+        return called_so and takes > 1
 
     def is_torch_layer(self, file: Outline, parts: Dotted) -> bool:
         """Does the name mean a class of ``torch.nn`` itself?"""

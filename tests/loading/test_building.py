@@ -1,5 +1,6 @@
 """Building models without weights, with assumed arguments where nobody gave any."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
@@ -210,3 +211,30 @@ def test_weights_are_refused_with_the_way_out(tmp_path: Path, call: str) -> None
     error = failure(tmp_path, net(body=call))
     assert error.message.startswith("Net() tried to load weights: torch.")
     assert "construct it without (weights=None, pretrained=False)" in error.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body", "guessed"),
+    [
+        ("depth=None", "self.layers = [nn.ReLU()] * depth", True),
+        ("depth=3", "raise ValueError(depth)", False),
+        ("depth=3", "import torchvision_of_nobody", True),
+        ("depth=3", "raise RuntimeError('to use this: pip install torchvision')", True),
+        ("pretrained=True", "torch.hub.load('of/nobody', 'net')", True),
+    ],
+    ids=["a default that leaves it open", "its own defaults", "a package", "a package, in words", "weights"],
+)
+def test_a_failure_may_be_due_to_what_nobody_gave(tmp_path: Path, arguments: str, body: str, guessed: bool) -> None:
+    assert failure(tmp_path, net(arguments, body)).guessed is guessed
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["import torchvision_of_nobody", "raise ImportError(\"no luck (No module named 'torchvision_of_nobody')\")"],
+)
+def test_a_package_that_is_missing_is_named(tmp_path: Path, body: str) -> None:
+    assert failure(tmp_path, net("depth=3", body)).message == (
+        "Net() cannot be made: it imports the package torchvision_of_nobody, which is not installed here; install "
+        "torchvision_of_nobody, or run shapelint in the environment that the model runs in "
+        f"({sys.executable} is used now)"
+    )

@@ -185,6 +185,37 @@ def test_what_has_no_forward_is_abstract_or_is_a_loss_is_passed_over_with_the_re
     ]
 
 
+def test_a_loss_is_told_by_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "bases.py").write_text(
+        "from torch import nn\nclass Criterion(nn.Module):\n    def forward(self, output, target): ...\n"
+    )
+    found = read(
+        tmp_path,
+        """
+        from torch import nn
+        from .bases import Criterion
+        class Lossy(nn.Module):
+            def forward(self, x, y): return x - y
+        class LosslessCodec(nn.Module):
+            def forward(self, x): return x
+        class LossNet(nn.Module):
+            def forward(self, x): return x
+        class FocalLoss2d(nn.Module):
+            def forward(self, x, target, weight=None): return x - target
+        class Weighted(nn.MSELoss):
+            pass
+        class Mine(Criterion):
+            pass
+        codec = LosslessCodec()
+        focal = FocalLoss2d()
+        """,
+    )
+    assert names(found) == [("Lossy", "class"), ("LossNet", "class"), ("codec", "instance")]
+    reasons = {skip.name: skip.reason for skip in found.skipped}
+    assert reasons.pop("LosslessCodec") == "it is analysed through codec, which contains it"
+    assert reasons == dict.fromkeys(["FocalLoss2d", "Weighted", "Mine"], "it is a loss or a metric, not a network")
+
+
 def test_the_files_own_calls_tell_which_arguments_are_usual(tmp_path: Path) -> None:
     found = read(
         tmp_path,
