@@ -16,7 +16,7 @@ from torch import nn
 
 from shapelint.sizes import Dim, Domain
 from shapelint.tracing import joining
-from shapelint.tracing.tensor import SymbolicTensor, copy_of
+from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
 _PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
 
@@ -28,18 +28,18 @@ class Played:
     Attributes:
         domain: the sizes that are left after it.
         structure: the returned value's, with ``leaves``.
-        leaves: its tensors (copies, as they were when the call returned) and sizes.
+        leaves: its tensors, each with what was known of it when the call returned, and sizes.
     """
 
     module: nn.Module
     domain: Domain
     structure: Any
-    leaves: tuple[Any, ...]
+    leaves: tuple[tuple[Any, dict[str, Any] | None], ...]
 
     def value(self) -> Any:
         """The returned value once more, in tensors of its own."""
         copies: dict[int, Any] = {}
-        leaves = iter([_copied(leaf, copies) for leaf in self.leaves])
+        leaves = iter([_copied(leaf, known, copies) for leaf, known in self.leaves])
         return joining.unflatten(self.structure, lambda: next(leaves))
 
 
@@ -57,17 +57,17 @@ def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) 
     structure = joining.flatten(value, leaves)
     if not _is_known(structure) or any(leaf is tensor for leaf in leaves for tensor in taken):
         return None
-    copies: dict[int, Any] = {}
-    return Played(module, domain, structure, tuple(_copied(leaf, copies) for leaf in leaves))
+    kept = [(leaf, vars(leaf).copy() if type(leaf) is SymbolicTensor else None) for leaf in leaves]
+    return Played(module, domain, structure, tuple(kept))
 
 
-def _copied(leaf: Any, copies: dict[int, Any]) -> Any:
-    if not isinstance(leaf, SymbolicTensor):
-        return leaf
-    known = copies.get(id(leaf))
+def _copied(leaf: Any, known: dict[str, Any] | None, copies: dict[int, Any]) -> Any:
+    """A size as it is; a tensor anew, once for each tensor there was."""
     if known is None:
-        known = copies[id(leaf)] = copy_of(leaf)
-    return known
+        return leaf
+    if id(leaf) not in copies:
+        copies[id(leaf)] = tensor_with(known)
+    return copies[id(leaf)]
 
 
 def _is_plain(value: Any, tensors: list[Any]) -> bool:

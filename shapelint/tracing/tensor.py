@@ -222,11 +222,11 @@ def symbolic_tensor(
     return tensor
 
 
-def copy_of(tensor: SymbolicTensor) -> SymbolicTensor:
-    """Another tensor of which the same is known, and which does not follow the first one's changes."""
-    copy = symbolic_tensor(tensor.sizes, tensor.kind, tensor.call, tensor.value)
-    vars(copy).update(vars(tensor))
-    return copy
+def tensor_with(known: dict[str, Any]) -> SymbolicTensor:
+    """A tensor of which this is known: the attributes that another one had."""
+    tensor = symbolic_tensor(known["sizes"], known["kind"])
+    vars(tensor).update(known)
+    return tensor
 
 
 _make_subclass: Any = torch.Tensor._make_subclass

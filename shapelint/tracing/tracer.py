@@ -23,6 +23,7 @@ from typing import Any
 import islpy as isl
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
@@ -39,6 +40,27 @@ from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
 from shapelint.tracing.values import plain_numbers, scalar_result
+
+MANY_ELEMENTS = 2**14
+"""Tensors that are learned (a decoder's queries) are computed with if they have at most as many elements together."""
+
+_COSTLY = frozenset(
+    {
+        functional.linear,
+        functional.conv1d,
+        functional.conv2d,
+        functional.conv3d,
+        functional.scaled_dot_product_attention,
+        torch.matmul,
+        torch.Tensor.matmul,
+        torch.Tensor.__matmul__,
+        torch.bmm,
+        torch.Tensor.bmm,
+        torch.addmm,
+        torch.baddbmm,
+    }
+)
+"""Functions whose result's contents no size depends on, and which take long on wide layers."""
 
 _original_call: Any = nn.Module.__call__
 _DELIBERATE = (ValueError, AssertionError, RuntimeError, IndexError)
@@ -349,7 +371,9 @@ class Tracer:
         """A torch function's call."""
         rule = function_rule(func)
         if not _has_symbolic(args, kwargs):
-            return _call_real(func, args, kwargs)
+            if rule is None or not _only_sizes_matter(func, args, kwargs):
+                return _call_real(func, args, kwargs)
+            return self._apply(rule, "function", func, self.layers[-1], args, kwargs, _call_real)
         if rule is not None:
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
@@ -361,7 +385,14 @@ class Tracer:
         return self._probe(func, args, kwargs, f"{name_of(func)} has no shape rule")
 
     def _apply(
-        self, rule: Any, kind: str, target: Any, layer: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        rule: Any,
+        kind: str,
+        target: Any,
+        layer: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        otherwise: Callable[..., Any] | None = None,
     ) -> Any:
         if kind == "function":
             args = plain_numbers(args)
@@ -372,8 +403,12 @@ class Tracer:
         try:
             result = rule(*args, **kwargs)
         except DependsOnContents as reason:
+            if otherwise is not None:
+                return otherwise(target, args, kwargs)
             raise Undecided(f"{name_of(target)}: {reason}") from reason
         except Unsupported as reason:
+            if otherwise is not None:
+                return otherwise(target, args, kwargs)
             return self._probe(target, args, kwargs, f"{name_of(target)}: {reason}")
         except TooComplex as reason:
             raise Undecided(f"{name_of(target)}: {reason}") from reason
@@ -505,6 +540,15 @@ def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     if args and type(args[0]) is SymbolicTensor:
         return True
     return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
+
+
+def _only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether real tensors need no computing: they have no contents (meta), or many that no size depends on."""
+    tensors = [a for a in args if isinstance(a, torch.Tensor)]
+    if func in _COSTLY:
+        return sum(t.numel() for t in tensors) > MANY_ELEMENTS
+    # a rule makes a new tensor, and properties are cheap as they are
+    return any(t.is_meta for t in tensors) and not _is_in_place(func) and getattr(func, "__name__", "") != "__get__"
 
 
 def _call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import shapelint
-from shapelint.tracing import Limits
+from shapelint.tracing import Limits, tracer
 from tests import oracle
 
 Pair = namedtuple("Pair", ["low", "high"])
@@ -382,3 +382,27 @@ def test_a_bug_of_the_models_own_is_not_a_size_it_refuses() -> None:
     reason = analysis.why_not(H=8, W=8)
     assert reason is not None
     assert "no_such_layer" in f"{reason.message} {reason.why}"
+
+
+class LearnedQueries(nn.Module):
+    """Queries that are learned meet themselves before they meet the image: much to compute, and no size in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.zeros(200, 128))
+        self.proj = nn.Linear(128, 128)
+
+    def forward(self, x: Tensor) -> Tensor:
+        queries = self.proj(self.queries)
+        return queries @ x.flatten(2).mean(2, keepdim=True).expand(-1, 128, -1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_what_learned_tensors_alone_determine_is_not_computed(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[object] = []
+    original = tracer._call_real
+    monkeypatch.setattr(tracer, "_call_real", lambda func, a, k: (called.append(func), original(func, a, k))[1])
+    analysis = shapelint.analyze(LearnedQueries().to(device), ("N", 1, "H", "W"))
+    assert analysis.certainty == "proven"
+    assert analysis.output_shape(H=7, W=5) == (1, 200, 1)
+    assert F.linear not in called
