@@ -402,13 +402,11 @@ class Tracer:
         self._check_time()
         try:
             result = rule(*args, **kwargs)
-        except DependsOnContents as reason:
-            if otherwise is not None:
-                return otherwise(target, args, kwargs)
-            raise Undecided(f"{name_of(target)}: {reason}") from reason
         except Unsupported as reason:
             if otherwise is not None:
                 return otherwise(target, args, kwargs)
+            if isinstance(reason, DependsOnContents):
+                raise Undecided(f"{name_of(target)}: {reason}") from reason
             return self._probe(target, args, kwargs, f"{name_of(target)}: {reason}")
         except TooComplex as reason:
             raise Undecided(f"{name_of(target)}: {reason}") from reason
