@@ -12,10 +12,11 @@ import os
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 from urllib.parse import urlsplit
 
 from shapelint.isolation.jobs import Permission
@@ -29,6 +30,7 @@ _NOT_THE_USERS: Final = ("/dev/", "/proc/", "/sys/", "/etc/")
 _STANDARD_LIBRARY: Final = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
 )
+_SLEEP: Final = time.sleep
 _OURS: Final = str(Path(__file__).parents[1]) + os.sep
 
 _ADVICE: Final = {
@@ -49,6 +51,7 @@ class Guard:
     read: dict[str, None] = field(default_factory=dict)
     active: bool = True
     installed: Moment = field(default_factory=Moment)
+    offline: bool = False
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = _HANDLERS.get(event)
@@ -57,6 +60,7 @@ class Guard:
 
     def refuse(self, what: Permission, subject: str) -> None:
         if what not in self.allow:
+            self.offline = self.offline or what is Permission.NETWORK
             raise RefusedError(what.value, _ADVICE[what].format(subject))
 
     def check_write(self, path: Any) -> None:
@@ -103,8 +107,15 @@ def install(path: Path, allow: frozenset[Permission]) -> Guard:
     if Permission.PROCESS not in allow:
         # There is no audit event for it. Processes that the code may start need the real one.
         os._exit = _hard_exit
+    time.sleep = _sleep
     sys.addaudithook(lambda event, arguments: _installed[0].hook(event, arguments))
     return guard
+
+
+def _sleep(seconds: float | SupportsIndex) -> None:
+    """Libraries try again what the network refused, and wait longer each time: it will be refused again."""
+    if not _installed[0].offline:
+        _SLEEP(seconds)
 
 
 def _hard_exit(status: int) -> Any:

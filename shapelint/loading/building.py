@@ -37,6 +37,7 @@ _RANDOM_FILLS: Final = frozenset(
     for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_", "random_")
 )
 _MISSING: Final = re.compile(r"missing \d+ required (positional|keyword-only) arguments?: (?P<names>.+)")
+_WEIGHTS: Final = re.compile(r"weights|pretrain|checkpoint|ckpt")
 _TO_INSTALL: Final = re.compile(r"\bpip3? install\b|\bnot installed\b")
 _LOADERS: Final = (
     "torch.load",
@@ -132,7 +133,7 @@ class _Builder:
             required = []
         if not required:
             try:
-                yield self._make(partial(callee), f"{self.target.expression}()")
+                yield self._called(callee, {})
                 return
             except LoadError as error:
                 required = _missing_arguments(error, callee)
@@ -160,14 +161,28 @@ class _Builder:
         try:
             for plan in plans(callee, required, self.assume):
                 try:
-                    built = self._make(partial(callee, **plan), call_expression(self.target.expression, plan))
+                    yield self._called(callee, plan)
                 except LoadError as error:
                     failures.append(error)
-                else:
-                    assumed = tuple(Assumption(name, show_value(value)) for name, value in plan.items())
-                    yield replace(built, assumptions=assumed)
         except CannotGuess as unknown:
             raise self._cannot(required, unknown.names, failures) from unknown
+
+    def _called(self, callee: Callable[..., Any], plan: Mapping[str, Any]) -> Built:
+        """Call with assumed arguments; where that fails over weights, without them."""
+        try:
+            return self._call_with(callee, plan)
+        except LoadError as error:
+            without = _without_weights(callee)
+            if not without or not _is_refused(error.__cause__):
+                raise
+            try:
+                return self._call_with(callee, {**plan, **without})
+            except LoadError:
+                raise error from error.__cause__
+
+    def _call_with(self, callee: Callable[..., Any], plan: Mapping[str, Any]) -> Built:
+        built = self._make(partial(callee, **plan), call_expression(self.target.expression, plan))
+        return replace(built, assumptions=tuple(Assumption(name, show_value(value)) for name, value in plan.items()))
 
     def evaluate(self, expression: str) -> Built:
         names = {"torch": torch, "nn": nn, **vars(self.module)}
@@ -236,8 +251,20 @@ class _Builder:
 
 def _is_for_lack(error: BaseException) -> bool:
     """Is it about what is not to be had here: a package, a download, weights?"""
-    lacking = isinstance(error, ImportError | WeightsRefusedError) or refusal(error) is not None
-    return lacking or _TO_INSTALL.search(str(error)) is not None
+    return isinstance(error, ImportError) or _is_refused(error) or _TO_INSTALL.search(str(error)) is not None
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    return isinstance(error, WeightsRefusedError) or refusal(error) is not None
+
+
+def _without_weights(callee: Callable[..., Any]) -> dict[str, Any]:
+    """Arguments that say so: ``{"encoder_weights": None}``, ``{"pretrained": False}``."""
+    return {
+        parameter.name: False if parameter.default is True else None
+        for parameter in inspect.signature(callee).parameters.values()
+        if _WEIGHTS.search(parameter.name) and parameter.default not in (None, False, parameter.empty)
+    }
 
 
 def _leaves_open(callee: Callable[..., Any]) -> bool:
@@ -310,7 +337,7 @@ class _SkipRandomFills(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def call_expression(name: str, arguments: dict[str, Any]) -> str:
+def call_expression(name: str, arguments: Mapping[str, Any]) -> str:
     """``UNet(n_channels=3, n_classes=2)``."""
     return f"{name}({', '.join(f'{key}={show_value(value)}' for key, value in arguments.items())})"
 

@@ -73,6 +73,10 @@ HARMLESS = {
     "prints": "import os\nprint('hello')\nos.write(1, b'direct')\nos.write(2, b'direct')\n",
     "temporary": "import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'x')\n",
     "finds": "import ctypes.util\nctypes.util.find_library('c')\nimport platform\nplatform.processor()\n",
+    "retries": (
+        "import socket, time\nfor _ in range(4):\n    try: socket.create_connection(('weights.example', 80))\n"
+        "    except OSError: time.sleep(1000)\n"
+    ),
     "fine": "",
 }
 

@@ -238,3 +238,22 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, body: str) -> None:
         "torchvision_of_nobody, or run shapelint in the environment that the model runs in "
         f"({sys.executable} is used now)"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expression"),
+    [
+        ("depth=3, encoder_weights='imagenet'", "Net(encoder_weights=None)"),
+        ("n_channels, encoder_weights='imagenet'", "Net(n_channels=3, encoder_weights=None)"),
+        ("depth=3, encoder_weights=True", "Net(encoder_weights=False)"),
+    ],
+)
+def test_what_asks_for_weights_is_made_without(tmp_path: Path, arguments: str, expression: str) -> None:
+    result = built(tmp_path, net(arguments, "if encoder_weights: torch.hub.load('of/nobody', encoder_weights)"))
+    assert result.expression == expression
+    assert str(result.assumptions[-1]) == expression.removesuffix(")").rpartition(", ")[2].removeprefix("Net(")
+
+
+def test_what_cannot_be_made_without_weights_says_what_it_tried(tmp_path: Path) -> None:
+    error = failure(tmp_path, net("weights='imagenet'", "torch.hub.load('of/nobody', weights[:3])"))
+    assert error.message.startswith("Net() tried to load weights: torch.hub.load is not allowed here")
