@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shapelint.diagnostics import Diagnostic
     from shapelint.helpers.padding import pad_to_valid
     from shapelint.helpers.records import AnalysisRecord
+    from shapelint.limits import Limits
     from shapelint.linting import lint
     from shapelint.ops.registry import shape_rule
     from shapelint.sizes import Dim, SizeSet, formulas
@@ -34,6 +35,7 @@ __all__ = [
     "AnalysisRecord",
     "Diagnostic",
     "Dim",
+    "Limits",
     "SizeSet",
     "__version__",
     "analyze",
@@ -55,6 +57,7 @@ _HOMES = {
     "AnalysisRecord": "shapelint.helpers.records",
     "Diagnostic": "shapelint.diagnostics",
     "Dim": "shapelint.sizes",
+    "Limits": "shapelint.limits",
     "SizeSet": "shapelint.sizes",
     "analyze": "shapelint.api",
     "assert_accepts": "shapelint.assertions",

@@ -13,9 +13,11 @@ from torch import fx, nn
 from shapelint import enumerating
 from shapelint.contracts import Contract, contract_of, declared_inputs
 from shapelint.diagnostics import Diagnostic
+from shapelint.limits import Limits
+from shapelint.ops import plugins
 from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
-from shapelint.tracing import Limits, Trace, trace
+from shapelint.tracing import Trace, trace
 from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_inputs
 from shapelint.tracing.running import Runner, shapes, tensors
 
@@ -306,12 +308,13 @@ def analyze(
             dict by name. Equal names mean equal sizes; ints are fixed; "2*H" is an expression.
         sizes: the sizes expected to work: ``None``, "256x256", {"H": 256}, "H%32==0, W%32==0", or a list of these.
         name: what messages call the model; its class's name by default.
-        limits: bounds on paths and time.
+        limits: bounds on paths, time and the complexity of sets: ``shapelint.Limits(seconds=10)``.
         training: analyse the training mode instead of the eval mode.
 
     Raises:
         InputError: ``inputs`` cannot be understood.
     """
+    plugins.load_and_warn()
     label = name or type(model).__name__
     contract = contract_of(model) if inputs is None else None
     if inputs is not None:

@@ -19,6 +19,9 @@ from shapelint import __version__
 from shapelint.diagnostics import Severity
 from shapelint.formula_commands import formula
 from shapelint.help import Sectioned
+from shapelint.limits import NAMES as LIMITS
+from shapelint.limits import LimitError, Pairs
+from shapelint.limits import parse as parse_limit
 from shapelint.report import Style, format_names, render
 from shapelint.results import LintResult
 from shapelint.words import plural
@@ -37,7 +40,7 @@ _CHECK_SECTIONS = {
     "What is reported": ("select", "extend_select", "ignore", "baseline", "write_baseline"),
     "The report": ("output_format", "output_file", "statistics", "explain_certainty", "verbose"),
     "Exit status": ("fail_on", "exit_zero"),
-    "The run": ("jobs", "timeout", "memory", "allow", "no_cache", "watch"),
+    "The run": ("jobs", "timeout", "memory", "limits", "allow", "no_cache", "watch"),
 }
 
 
@@ -161,6 +164,14 @@ def main() -> None:
     help="The most memory that one file may take.",
 )
 @click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="A bound on the effort of one analysis, such as seconds=10; where it is hit, the model is run at the sizes of "
+    f"a range instead. NAME is one of {', '.join(LIMITS)}.",
+)
+@click.option(
     "--allow",
     multiple=True,
     type=click.Choice(["network", "process", "write"]),
@@ -205,6 +216,7 @@ def check(
     jobs: int | None,
     timeout: float | None,
     memory: int,
+    limits: Sequence[str],
     allow: Sequence[str],
     stdin_filename: str | None,
     as_project: bool,
@@ -256,6 +268,7 @@ def check(
     if statistics and output_format not in FORMATS:
         raise click.UsageError(f"--statistics counts in {', '.join(FORMATS)}, not in {output_format}")
     _judge_fixing(fix or diff, unsafe_fixes, watch or "-" in paths)
+    bounds = _bounds(limits)
 
     def once() -> int:
         cache = None if no_cache else Cache(cache_folder(), time.time())
@@ -276,6 +289,7 @@ def check(
                     shard=parse_shard(shard) if shard else None,
                     standard_input=_standard_input(stdin_filename) if "-" in paths else None,
                     as_project=as_project,
+                    limits=bounds,
                 )
                 check_all = checker(on_progress=progress)
                 result = _linted(lint, check_all, fix=fix, diff=diff, unsafe=unsafe_fixes)
@@ -303,6 +317,13 @@ def check(
     if watch:
         _watch(once, paths)
     sys.exit(once())
+
+
+def _bounds(texts: Sequence[str]) -> Pairs:
+    try:
+        return tuple(map(parse_limit, texts))
+    except LimitError as error:
+        raise click.BadParameter(str(error), param_hint="--limit") from error
 
 
 def _judge_fixing(fixing: bool, unsafe: bool, endless: bool) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shapelint.diagnostics import Location, Severity
+from shapelint.limits import LimitError, Pairs, checked
 from shapelint.loading.errors import BAD_INPUT, LoadError
 from shapelint.words import listed
 
@@ -69,6 +70,7 @@ class Config:
         assume: values for constructor arguments that nobody gives, by name.
         timeout: seconds for one file.
         allow: what models may do while they are imported and built, of ``PERMISSIONS``.
+        limits: bounds on the effort of an analysis, by name.
         fail_on: the least severity that makes the exit status 1.
     """
 
@@ -84,6 +86,7 @@ class Config:
     timeout: float | None = None
     jobs: int | None = None
     allow: tuple[str, ...] = ()
+    limits: Pairs = ()
     fail_on: Severity = Severity.WARNING
 
     def excludes(self, file: Path) -> bool:
@@ -335,6 +338,18 @@ def _count(layer: _Layer, key: str, value: Any) -> int:
     return value
 
 
+def _limits(layer: _Layer, key: str, value: Any) -> Pairs:
+    if not isinstance(value, dict):
+        raise layer.wrong(key, "a table of limits, { seconds = 10 }", value)
+    found = []
+    for name, number in value.items():
+        try:
+            found.append(checked(name, number))
+        except LimitError as error:
+            raise ConfigError(str(error), layer.place(name)) from error
+    return tuple(found)
+
+
 def _severity(layer: _Layer, key: str, value: Any) -> Severity:
     names = tuple(severity.value for severity in Severity)
     if value not in names:
@@ -422,6 +437,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "timeout": _seconds,
     "jobs": _count,
     "allow": _permissions,
+    "limits": _limits,
     "fail-on": _severity,
 }
 assert {key.replace("-", "_") for key in _READERS} == {entry.name for entry in dataclasses.fields(Config)} - {"path"}

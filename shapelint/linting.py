@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from shapelint.baseline import Compared, compare
 from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location, Severity
+from shapelint.limits import Pairs, limits_of
 from shapelint.loading import paths as path_arguments
 from shapelint.loading.configured import as_configured, with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
@@ -58,6 +59,7 @@ class Question:
         sizes: ``--size``, as written.
         selection: the rules to check; None for those that are on by default.
         config: the settings that hold for the file.
+        limits: ``--limit``: bounds on the effort, over those of the settings.
     """
 
     model: str | None = None
@@ -65,6 +67,7 @@ class Question:
     sizes: tuple[str, ...] = ()
     selection: Selection | None = None
     config: Config = NO_SETTINGS
+    limits: Pairs = ()
 
 
 CheckAll = Callable[[Sequence[tuple[Request, Question]]], Sequence[LintResult]]
@@ -121,6 +124,7 @@ def lint_detailed(
     shard: Shard | None = None,
     standard_input: Request | None = None,
     as_project: bool = False,
+    limits: Pairs = (),
 ) -> LintResult:
     """As ``lint``, with a summary of each model, and what was passed over; of a shard's files alone if one is given.
 
@@ -135,7 +139,7 @@ def lint_detailed(
     """
     configurations = Configurations(Path(config) if config is not None else None)
     chosen = Choice(tuple(select), tuple(extend_select), tuple(ignore))
-    question = Question(model, _texts(inputs), _texts(sizes))
+    question = Question(model, _texts(inputs), _texts(sizes), limits=limits)
     parse_inputs(question.inputs)
     ask = _Asking(question, chosen, configurations)
     general = ask.config_here()
@@ -157,7 +161,7 @@ def lint_detailed(
         skipped=tuple(entry for result in results for entry in result.skipped),
         files=len(requests),
         fail_on=general.fail_on,
-        remarks=compared.remarks,
+        remarks=tuple(dict.fromkeys((*compared.remarks, *(remark for entry in results for remark in entry.remarks)))),
     )
 
 
@@ -218,16 +222,19 @@ def check_source(request: Request, source: SourceFile, question: Question) -> Li
         return LintResult(skipped=skipped, files=1)
     if request.text is not None:
         give(request.path, request.text)
+    from shapelint.ops.plugins import load_and_tell
+
+    remarks = load_and_tell()
     try:
         with imported(source.path) as module:
             outcomes = [_check_target(module, target, source.path, question) for target in source.targets]
     except LoadError as error:
-        return LintResult((error.diagnostic(),), skipped=skipped, files=1)
+        return LintResult((error.diagnostic(),), skipped=skipped, files=1, remarks=remarks)
     findings = [finding for found, _ in outcomes for finding in found]
     models = tuple(model for _, model in outcomes if model is not None)
     if request.named and not models:
         findings = [dataclasses.replace(finding, severity=Severity.ERROR) for finding in findings]
-    return LintResult(tuple(findings), models, skipped, 1)
+    return LintResult(tuple(findings), models, skipped, 1, remarks=remarks)
 
 
 def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -415,9 +422,10 @@ def _read_at(
     inputs = parse_inputs(question.inputs or _texts(target.inputs), target.location)
     sizes = parse_sizes(declared)
     try:
-        analysis = analyze(built.model, inputs, sizes, name=built.name)
+        limits = limits_of(question.config.limits, question.limits)
+        analysis = analyze(built.model, inputs, sizes, name=built.name, limits=limits)
         if analysis.certainty == "enumerated" and (with_values := on_cpu(built)):
-            analysis = analyze(with_values.model, inputs, sizes, name=built.name)
+            analysis = analyze(with_values.model, inputs, sizes, name=built.name, limits=limits)
         return read(built, analysis)
     except InputError as error:
         raise LoadError(BAD_INPUT, str(error), target.location) from error

@@ -60,6 +60,16 @@ class TestEveryKey:
         config = read('timeout = 5\njobs = 2\nallow = ["network"]\nfail-on = "error"')
         assert (config.timeout, config.jobs, config.allow, config.fail_on) == (5.0, 2, ("network",), Severity.ERROR)
 
+    def test_limits(self) -> None:
+        assert read("limits = { seconds = 10, paths = 500 }").limits == (("seconds", 10.0), ("paths", 500))
+        assert mistake("[limits]\nseconds = 5\npath = 3") == (
+            "shapelint.toml:3:1: there is no limit path; did you mean paths?"
+        )
+        assert mistake("limits = { seconds = true }").endswith("seconds must be a number of seconds above 0, not True")
+        assert mistake("limits = 3").endswith(
+            "limits must be a table of limits, { seconds = 10 }, not a whole number (3)"
+        )
+
     def test_allowed_are_the_permissions_that_workers_know(self) -> None:
         assert set(PERMISSIONS) == {permission.value for permission in Permission}
 

@@ -11,7 +11,7 @@ from torch import nn
 import shapelint
 from shapelint import DATA_DEPENDENT
 from shapelint.enumerating import REACH, REACH_OF_ONE, pattern
-from shapelint.tracing import Limits
+from shapelint.limits import Limits
 from shapelint.unknown import agreed, holds_unknown
 
 PATIENT = Limits(enumeration_seconds=600)

@@ -14,6 +14,7 @@ from torch import nn
 from shapelint.baseline import write_baseline
 from shapelint.config import ConfigError
 from shapelint.diagnostics import Diagnostic, Location, Severity
+from shapelint.limits import Limits
 from shapelint.linting import lint, lint_detailed
 from shapelint.loading.errors import LoadError
 from shapelint.loading.importing import forget_user_modules
@@ -76,7 +77,7 @@ class FakeRule:
 @pytest.fixture(autouse=True)
 def _fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     api, rules = ModuleType("shapelint.api"), ModuleType("shapelint.rules")
-    api.analyze = lambda model, inputs, sizes, *, name: FakeAnalysis(model, inputs, sizes, name)  # type: ignore[attr-defined]
+    api.analyze = lambda model, inputs, sizes, *, name, limits: FakeAnalysis(model, inputs, sizes, name)  # type: ignore[attr-defined]
     rules.all_rules = lambda: (  # type: ignore[attr-defined]
         FakeRule("SL101", "lossy-round-trip"),
         FakeRule("SL102", "invalid-output-padding"),
@@ -190,7 +191,7 @@ def test_it_is_an_error_where_it_was_asked_for(argument: str) -> None:
 
 
 def test_an_analysis_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> Any:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> Any:
         raise RuntimeError("too deep")
 
     analysing(monkeypatch, analyze)
@@ -199,13 +200,13 @@ def test_an_analysis_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_error_in_forward_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    analysing(monkeypatch, lambda model, inputs, sizes, *, name: model(None))
+    analysing(monkeypatch, lambda model, inputs, sizes, *, name, limits: model(None))
     (finding,) = lint([write("net.py", NET.replace("return self.conv(x)", "return x.undefined"))])
     assert str(finding).startswith("net.py:9:16: SL904 cannot analyse Net: AttributeError: ")
 
 
 def test_a_model_that_needs_values_is_analysed_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> FakeAnalysis:
         certainty = "enumerated" if next(model.parameters()).is_meta else "proven"
         return FakeAnalysis(model, inputs, sizes, name, certainty)
 
@@ -216,7 +217,7 @@ def test_a_model_that_needs_values_is_analysed_on_the_cpu(monkeypatch: pytest.Mo
 def test_what_forward_prints_stays_away_from_the_report(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> FakeAnalysis:
         sys.stdout.write("shape: 3")
         return FakeAnalysis(model, inputs, sizes, name)
 
@@ -261,7 +262,7 @@ def test_skipped_classes_are_listed() -> None:
 
 
 def test_other_assumed_arguments_are_tried_where_the_first_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> FakeAnalysis:
         analysis = FakeAnalysis(model, inputs, sizes, name)
         code = "SL101" if model.width == 64 else "SL302"
         analysis.diagnostics = (Diagnostic(code, "n", Severity.ERROR, f"width {model.width}"),)
@@ -277,7 +278,7 @@ def test_other_assumed_arguments_are_tried_where_the_first_never_run(monkeypatch
 
 
 def test_with_guessed_arguments_a_model_that_never_runs_is_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
-    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> FakeAnalysis:
         analysis = FakeAnalysis(model, inputs, sizes, name)
         analysis.diagnostics = (Diagnostic("SL402", "channel-mismatch", Severity.ERROR, "3 is not 64"),)
         return analysis
@@ -344,7 +345,7 @@ class TestSettings:
         assert lint(["net.py"], select=["SL101"], sizes="16x16")[0].message == "None at 16x16"
 
     def test_of_sizes_for_all_models_those_count_that_fit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str) -> FakeAnalysis:
+        def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> FakeAnalysis:
             for text in [sizes] if isinstance(sizes, str) else sizes or []:
                 if "x" in text:
                     raise InputError(f"'{text}' has 2 sizes, and the input has 1: T")

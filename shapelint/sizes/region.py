@@ -238,11 +238,11 @@ def bounded(question: Callable[[], Answer]) -> Answer:
     """An answer of isl's, or the admission that it takes too long.
 
     Raises:
-        TooComplex: more than ``MAX_OPERATIONS`` steps were needed.
+        TooComplex: more steps were needed than one question may take.
     """
     context = isl.DEFAULT_CONTEXT
     context.reset_operations()
-    context.set_max_operations(MAX_OPERATIONS)
+    context.set_max_operations(_most_operations)
     try:
         return question()
     except isl.Error as error:
@@ -253,19 +253,24 @@ def bounded(question: Callable[[], Answer]) -> Answer:
 
 
 _standing_limit = 0
+_most_operations = MAX_OPERATIONS
 
 
 @contextmanager
-def limited() -> Iterator[None]:
-    """Every isl operation within the block is bounded; one that takes too long raises ``isl.Error``."""
-    global _standing_limit
-    before, _standing_limit = _standing_limit, 4 * MAX_OPERATIONS
+def limited(operations: int = MAX_OPERATIONS) -> Iterator[None]:
+    """Every isl operation within the block is bounded; one that takes too long raises ``isl.Error``.
+
+    ``operations`` is what one question may take; several that are asked together, four times that.
+    """
+    global _most_operations, _standing_limit
+    most, _most_operations = _most_operations, operations
+    before, _standing_limit = _standing_limit, 4 * operations
     isl.DEFAULT_CONTEXT.reset_operations()
     isl.DEFAULT_CONTEXT.set_max_operations(_standing_limit)
     try:
         yield
     finally:
-        _standing_limit = before
+        _standing_limit, _most_operations = before, most
         isl.DEFAULT_CONTEXT.set_max_operations(before)
 
 

@@ -1,7 +1,6 @@
 """Running a model's real forward on symbolic sizes."""
 
 from shapelint import ops
-from shapelint.tracing.exploring import Limits
 from shapelint.tracing.record import Accident, Call, Failure, Place, Trace
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
 from shapelint.tracing.tracer import trace
@@ -12,7 +11,6 @@ __all__ = [
     "Accident",
     "Call",
     "Failure",
-    "Limits",
     "Place",
     "SymbolicTensor",
     "Trace",

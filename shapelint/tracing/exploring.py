@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from shapelint.limits import Limits
 from shapelint.sizes import Condition, Domain, Path, Undecided, negate
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import compare
@@ -27,25 +28,6 @@ FEW_VALUES = 8
 
 MAX_VALUES = 96
 """A size that must be a plain int is tried for each of its values, if there are no more than this."""
-
-
-@dataclass(slots=True)
-class Limits:
-    """Bounds on the effort of one analysis.
-
-    Attributes:
-        paths_per_module: outcomes of one call of one module.
-        branches_per_path: branches in a row, in one call of one module (a loop until a size is small, or a value).
-        paths: runs of modules' forwards in all.
-        seconds: time for the whole analysis.
-        enumeration_seconds: time for running the model at sizes, where it could not be followed.
-    """
-
-    paths_per_module: int = 256
-    branches_per_path: int = 64
-    paths: int = 20_000
-    seconds: float = 60.0
-    enumeration_seconds: float = 8.0
 
 
 @dataclass(slots=True)

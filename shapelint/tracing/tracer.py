@@ -26,13 +26,14 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from shapelint.limits import Limits
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.region import limited
 from shapelint.tracing import exploring, places, state
-from shapelint.tracing.exploring import ExploringPath, Frame, Limits, Outcome
+from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.patches import Patches, is_symbolic
 from shapelint.tracing.probe import probe
@@ -111,7 +112,7 @@ class Tracer:
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
         groups: list[exploring.Group] = []
-        with self._patched(), limited():
+        with self._patched(), limited(self.limits.set_complexity):
             paths.activate(self.path)
             try:
                 saved = exploring.snapshot((*args, *kwargs.values()))

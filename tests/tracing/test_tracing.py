@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import shapelint
-from shapelint.tracing import Limits, tracer
+from shapelint.limits import Limits
+from shapelint.tracing import tracer
 from tests import oracle
 
 Pair = namedtuple("Pair", ["low", "high"])
