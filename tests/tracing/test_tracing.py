@@ -359,7 +359,7 @@ def test_a_loop_that_only_contents_end_is_given_up() -> None:
     assert analysis.certainty_reasons == (
         "more than 64 branches on what tensors hold follow one another, and no size ends that",
     )
-    assert analysis.output_shape(H=31, W=5) == (1, 3, 31, 5)
+    assert analysis.output_shape(H=31, W=5) == (1, 3, shapelint.DATA_DEPENDENT, 5)
 
 
 def test_an_operation_without_a_rule_is_probed_and_named() -> None:
