@@ -130,6 +130,10 @@ class Configurations:
         """
         return self.of_directory(path.absolute().parent)
 
+    def exclude(self, path: Path) -> bool:
+        """Is a file or directory one that the settings of the place where it stands exclude?"""
+        return self.of_file(path).excludes(path)
+
     def of_directory(self, directory: Path) -> Config:
         """The settings nearest to a directory: its own, else its parent's.
 

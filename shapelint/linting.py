@@ -20,7 +20,7 @@ from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location, Severity
 from shapelint.limits import Pairs, limits_of
 from shapelint.loading import paths as path_arguments
-from shapelint.loading.configured import as_configured, with_configured
+from shapelint.loading.configured import as_configured, check_entries, with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
 from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, LoadError
 from shapelint.loading.given import give, in_cell
@@ -146,6 +146,7 @@ def lint_detailed(
     requests, findings = _requests([os.fspath(path) for path in paths], configurations, standard_input, as_project)
     if model is not None and len(requests) != 1:
         raise LoadError(BAD_INPUT, f"--model names a model of one file, and {len(requests)} files are given")
+    ask.check_models([request.path for request in requests])
     requests = shard.of(requests) if shard is not None else requests
     results = (check_all or check_all_here)([(request, ask.about(request.path)) for request in requests])
     told = [dataclasses.replace(entry, diagnostics=tuple(filter(ask.wants, entry.diagnostics))) for entry in results]
@@ -178,6 +179,12 @@ class _Asking:
         config = self.configurations.of_directory(Path.cwd())
         self.choice.of(config)
         return config
+
+    def check_models(self, paths: Sequence[Path]) -> None:
+        """The models that the settings of these files and of the run name must be there."""
+        configs = [self.config_here(), *map(self.configurations.of_file, paths)]
+        for config in {id(config): config for config in configs}.values():
+            check_entries(config, paths)
 
     def about(self, path: Path) -> Question:
         config = self.configurations.of_file(path)
@@ -252,11 +259,11 @@ def _requests(
     for argument in arguments:
         try:
             given_text = (standard_input,) if argument == "-" and standard_input else None
-            for request in given_text or path_arguments.resolve(argument):
+            for request in given_text or path_arguments.resolve(argument, configurations.exclude):
                 if as_project and request.expression is None:
+                    if configurations.exclude(request.path):
+                        continue
                     request = dataclasses.replace(request, named=False)
-                if not request.named and configurations.of_file(request.path).excludes(request.path):
-                    continue
                 requests.setdefault((request.path.resolve(), request.expression), request)
         except ConfigError:
             raise

@@ -1,5 +1,6 @@
 """From paths to findings, with an analysis that says what it was asked."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -336,6 +337,17 @@ class TestSettings:
         assert lint_detailed(["nets"]).files == 0
         assert lint_detailed(["nets/old_net.py"]).files == 1
 
+    @pytest.mark.parametrize("pattern", ["old", "nets/old", "./nets/old/", "n*/old"])
+    def test_excluded_directories_are_not_even_looked_into(self, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        write("nets/old/inner/net.py")
+        write("nets/net.py")
+        write("shapelint.toml", f'exclude = ["{pattern}"]')
+        entered: list[str] = []
+        scan = os.scandir
+        monkeypatch.setattr(os, "scandir", lambda place: entered.append(str(place)) or scan(place))
+        assert lint_detailed(["."]).files == 1
+        assert [place for place in entered if "nets" in place] == ["nets"]
+
     def test_sizes_hold_where_neither_comment_nor_command_line_says_others(self) -> None:
         write("shapelint.toml", 'sizes = ["64x64", "96x96"]')
         write("net.py")
@@ -413,11 +425,37 @@ class Outer(nn.Module):
         result = lint_detailed(["net.py"])
         assert ([model.name for model in result.models], result.skipped) == (["Net", "Outer"], ())
 
-    def test_a_model_that_is_not_there_is_told(self) -> None:
+    @pytest.mark.parametrize(
+        ("target", "told"),
+        [
+            ("net.py:Nett", "Nett in net.py; did you mean Net?"),
+            ("net.py:Nett.small", "Nett in net.py; did you mean Net?"),
+            ("net.py:Quite", "Quite in net.py"),
+            ("pkg.nets:Nett", "Nett in pkg.nets; did you mean Net?"),
+            ("pkg.nts:Net", "module pkg.nts; did you mean pkg.nets?"),
+            ("pkgs.nets:Net", "module pkgs.nets; did you mean pkg.nets?"),
+            ("elsewhere:Net", "module elsewhere"),
+        ],
+    )
+    @pytest.mark.parametrize("paths", [["."], ["other.py"], []])
+    def test_a_model_that_is_not_there_is_told(self, target: str, told: str, paths: list[str]) -> None:
         write("net.py")
-        write("shapelint.toml", 'models = [{ target = "net.py:Nett" }]')
-        (finding,) = lint(["net.py"])
-        assert (finding.code, finding.message) == ("SL906", "there is no Nett in this file; did you mean Net?")
+        write("other.py")
+        write("pkg/__init__.py", "")
+        write("pkg/nets.py")
+        write("shapelint.toml", f'timeout = 9\nmodels = [{{ target = "net.py:Net" }}, {{ target = "{target}" }}]')
+        with pytest.raises(ConfigError) as raised:
+            lint(paths)
+        assert raised.value.told == f"shapelint.toml:2:50: models[1]: there is no {told}"
+
+    @pytest.mark.parametrize("target", ["broken.py:Net", "stars.py:Net", "torch.nn:Identity", "inner.nets:Net"])
+    def test_a_model_that_may_be_there_is_not(self, target: str) -> None:
+        write("broken.py", "class Net(:")
+        write("stars.py", "from net import *")
+        write("deep/inner/__init__.py", "")
+        write("deep/inner/nets.py")
+        write("shapelint.toml", f'models = [{{ target = "{target}" }}]')
+        assert lint_detailed(["deep/inner/nets.py"]).exit_status == 1
 
     def test_assume_is_taken_for_what_would_be_guessed(self) -> None:
         write("net.py", NET.replace("(self):", "(self, in_channels, weird):"))

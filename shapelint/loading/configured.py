@@ -3,14 +3,68 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shapelint.config import ModelSettings
-from shapelint.loading.discover import Kind, SourceFile, Target, read_named
+from shapelint.config import Config, ConfigError, ModelSettings, place_of
+from shapelint.loading.discover import Kind, SourceFile, Target, read_named, unbound
+from shapelint.loading.errors import LoadError
 from shapelint.loading.paths import locate_module, search_path
 from shapelint.loading.symbols import Project
+
+
+def check_entries(config: Config, linted: Sequence[Path]) -> None:
+    """Every entry of ``models`` must name something that is there, be it among the linted files or not.
+
+    Raises:
+        ConfigError: one does not; with the nearest name that does.
+    """
+    for position, settings in enumerate(config.models):
+        file = settings.file or _file_of(config, settings, linted)
+        wrong = f"module {settings.module}{_nearest_module(config, settings)}" if file is None else ""
+        if file is not None and (missing := _missing_in(file, settings)):
+            wrong = f"{missing[0]} in {settings.module}{missing[1]}"
+        if wrong:
+            raise ConfigError(f"models[{position}]: there is no {wrong}", place_of(config, settings.target))
+
+
+def _file_of(config: Config, settings: ModelSettings, linted: Sequence[Path]) -> Path | None:
+    """The file of an entry's module, looked for from the settings, and from the files that it may be."""
+    assert config.path is not None
+    found = locate_module(settings.module, search_path(config.path))
+    return found or next((path for path in linted if is_target(settings, path)), None)
+
+
+def _missing_in(file: Path, settings: ModelSettings) -> tuple[str, str] | None:
+    """What an entry names that the file does not have, and the hint at what it may mean."""
+    try:
+        parsed = Project().open(file)
+    except LoadError:
+        return None  # the file's own check says what is wrong with it
+    return unbound(parsed, _called(settings.expression).partition(".")[0])
+
+
+def _nearest_module(config: Config, settings: ModelSettings) -> str:
+    assert config.path is not None
+    places = search_path(config.path)
+    parts = settings.module.split(".")
+    for length in range(len(parts) - 1, -1, -1):
+        package = locate_module(".".join(parts[:length]), places) if length else None
+        if package is None and length:
+            continue
+        beside = [package.parent] if package else places
+        near = difflib.get_close_matches(parts[length], sorted(set(_modules_in(beside))), n=1)
+        return f"; did you mean {'.'.join([*parts[:length], near[0], *parts[length + 1 :]])}?" if near else ""
+    return ""
+
+
+def _modules_in(places: Iterable[Path]) -> Iterator[str]:
+    for place in places:
+        for entry in place.iterdir():
+            if entry.suffix == ".py" or (entry.is_dir() and entry.name.isidentifier()):
+                yield entry.stem
 
 
 def with_configured(source: SourceFile, models: Sequence[ModelSettings], project: Project | None) -> SourceFile:

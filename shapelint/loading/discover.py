@@ -133,12 +133,17 @@ def read_named(path: Path, expression: str, project: Project | None = None) -> S
 
 
 def _must_exist(parsed: Parsed, name: str) -> None:
+    if missing := unbound(parsed, name):
+        raise LoadError(BAD_INPUT, f"there is no {name} in this file{missing[1]}", Location(str(parsed.path), 1))
+
+
+def unbound(parsed: Parsed, name: str) -> tuple[str, str] | None:
+    """A name that the file does not have, with a hint at the nearest that it has; None if it has it, or may have."""
     bound = parsed.outline.names()
     if name in bound or parsed.outline.stars or "__getattr__" in bound:
-        return
+        return None
     near = difflib.get_close_matches(name, bound, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise LoadError(BAD_INPUT, f"there is no {name} in this file{hint}", Location(str(parsed.path), 1))
+    return name, f"; did you mean {near[0]}?" if near else ""
 
 
 def _mentions_torch(path: Path) -> bool:

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,15 +39,15 @@ class Request:
     text: str | None = None
 
 
-def resolve(argument: str) -> tuple[Request, ...]:
-    """The files that one PATH argument stands for, sorted.
+def resolve(argument: str, excluded: Callable[[Path], bool] | None = None) -> tuple[Request, ...]:
+    """The files that one PATH argument stands for, sorted; of a directory, those that are not excluded.
 
     Raises:
         LoadError: there is no such file, directory or module.
     """
     path = Path(argument)
     if path.is_dir():
-        return tuple(Request(file, named=False) for file in sorted(python_files(path)))
+        return tuple(Request(file, named=False) for file in sorted(python_files(path, excluded)))
     if path.exists():
         return (Request(path),)
     if match := _FILE_AND_NAME.fullmatch(argument):
@@ -61,8 +61,11 @@ def resolve(argument: str) -> tuple[Request, ...]:
     raise LoadError(BAD_INPUT, f"no such file or directory: {argument}{hint}")
 
 
-def python_files(root: Path) -> Iterator[Path]:
-    """Every ``.py`` file and notebook of the project's own below ``root``; a directory once, with links or not."""
+def python_files(root: Path, excluded: Callable[[Path], bool] | None = None) -> Iterator[Path]:
+    """Every ``.py`` file and notebook of the project's own below ``root``; a directory once, with links or not.
+
+    An excluded directory is not even looked into.
+    """
     seen: set[Path] = set()
     waiting = [root]
     while waiting:
@@ -79,10 +82,14 @@ def python_files(root: Path) -> Iterator[Path]:
         for entry in entries:
             path = directory / entry.name
             if path.is_dir():  # unlike entry.is_dir(), no error for a link that leads to itself
-                if not _is_skipped(path):
+                if not _is_skipped(path) and not (excluded and excluded(path)):
                     waiting.append(path)
-            elif entry.name.endswith((".py", ".ipynb")) and path.is_file() and not entry.name.startswith("."):
+            elif _is_source(path) and not (excluded and excluded(path)):
                 yield path
+
+
+def _is_source(path: Path) -> bool:
+    return path.name.endswith((".py", ".ipynb")) and path.is_file() and not path.name.startswith(".")
 
 
 def _is_skipped(directory: Path) -> bool:

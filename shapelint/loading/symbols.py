@@ -22,7 +22,7 @@ from shapelint.loading.sources import ClassOutline, Dotted, Import, Outline, Par
 _NOT_MODULES: Final = frozenset({"Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer"})
 _ABSTRACT_LAYERS: Final = frozenset({"torch.nn.Module", "torch.nn.modules.module.Module", "torch.nn.modules.Module"})
 # Bases that libraries define behind lazy imports, where reading the source does not lead anywhere.
-_KNOWN_BASES: Final = ("LightningModule", "PreTrainedModel", "ModelMixin", "PyTorchModelHubMixin", "GraphModule")
+_KNOWN_BASES: Final = ("LightningModule", "PreTrainedModel", "ModelMixin", "GraphModule")
 # Some packages' __init__.py is hundreds of star imports; a name that is not found by then is given up.
 _MOST_STEPS: Final = 300
 
