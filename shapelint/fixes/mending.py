@@ -12,14 +12,16 @@ from shapelint.diagnostics import Applicability, Diagnostic, Fix, Severity
 from shapelint.fixes import proposing
 from shapelint.fixes.changes import Amendment, Change, ProposedFix, Rewrite, applied
 from shapelint.fixes.consumers import Fitted, fitted, shape_text
+from shapelint.fixes.flattening import Flattened
 from shapelint.fixes.operands import Refit
 from shapelint.fixes.planning import Skip, plan
 from shapelint.fixes.uneven import Uneven
 from shapelint.fixes.writing import in_sequential
+from shapelint.network.expected import without_collapse
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import Step, spatial_axes, window_of
 from shapelint.rules import check, wording
-from shapelint.rules.context import Context, Culprit, Fault, label, operands_of, use_of
+from shapelint.rules.context import Context, Culprit, Fault, Fold, label, operands_of, use_of
 from shapelint.sizes import SizeSet, TooComplex, formulas
 from shapelint.sizes.domain import Domain
 
@@ -213,18 +215,63 @@ class Mender:
         found = self._padded(call, symbols, (), cures="SL202"), self._resized([call], symbols, (), cures="SL202")
         return tuple(fix for fix in found if fix is not None)
 
+    def for_fold(self, fold: Fold) -> tuple[Fix, ...]:
+        """The images flattened one by one, and the layers behind fitted to the declared size."""
+        if not self.context.expected.declared:
+            return ()
+        flattened = Flattened(fold.call, "flatten")
+        found = self._fitted_with([flattened], (), "SL304")
+        if found is None:
+            return ()
+        changes, outcome = found
+        fits = [change for change in changes if isinstance(change, Fitted)]
+        text = f"x.flatten(1) in place of `{label(fold.call)}`"
+        if fits:
+            return (self._described_fit(changes, outcome, f"{text}, and {_parameter_text(fits, always=True)}"),)
+        return (self._fix(f"{text}{self._effect(outcome)}", Applicability.SAFE, changes),)
+
+    def hindrance(self, fault: Fault) -> str:
+        """Why nothing mends a fault, where that can be said."""
+        if fault.call is None or fault.kind not in ("channels", "refused"):
+            return ""
+        change = fitted(fault.call, fault.example)
+        if isinstance(change, str):
+            return change
+        if change is not None and change.attribute == "in_features" and not self.context.expected.declared:
+            return "which in_features is right depends on the size of the input: declare yours (--size 224x224)"
+        return ""
+
     def _padded(self, call: Call, symbols: Sequence[str], ignoring: Sequence[Fault], cures: str = "") -> Fix | None:
-        """Padding by the formulas, for every convolution on only one of the ways to a merge."""
-        changes = proposing.exact(self.context, call, symbols)
-        outcome = self._leads_to(changes, ignoring, cures)
-        if outcome is None:
-            return None
-        text = f"{_parameter_text(changes, always=True)}{self._effect(outcome)}"
-        return self._fix(text, self._of_parameters(changes, outcome), changes)
+        """Padding by the formulas, for every convolution on only one of the ways to a merge; then to those behind."""
+        context, changes = self.context, list[Change]()
+        for _ in range(_MOST_LAYERS):
+            known = {change.key for change in changes}
+            more = [change for change in proposing.exact(context, call, symbols) if change.key not in known]
+            if not more:
+                return None
+            changes += more
+            outcome = self._leads_to(changes, ignoring, cures)
+            if outcome is not None:
+                text = f"{_parameter_text(changes, always=True)}{self._effect(outcome)}"
+                return self._fix(text, self._of_parameters(changes, outcome), changes)
+            context = self._changed(changes)
+            found = _merges(context)
+            if found is None:
+                return None
+            call, symbols = found
+        return None
+
+    def _changed(self, changes: Sequence[Change]) -> Context:
+        """What there is to say of the model with some changes."""
+        with applied(self.context.analysis.model, changes):
+            context = Context(reanalyse(self.context.analysis))
+            _ = context.faults  # looked at while the model is changed
+        return context
 
     def _of_parameters(self, changes: Sequence[Change], outcome: Outcome) -> Applicability:
-        """Safe for declared sizes. Else, if no size is traded for another; an output_padding is always taken to."""
-        trades = not outcome.lost.is_empty() or any(change.attribute == "output_padding" for change in changes)
+        """Safe for declared sizes. Else, if no size is traded for another; an output_padding does unless all serve."""
+        moves = any(change.attribute == "output_padding" for change in changes)
+        trades = not (_is_everything(outcome.good) if moves else outcome.lost.is_empty())
         return Applicability.UNSAFE if trades and not self.context.expected.declared else Applicability.SAFE
 
     def _resized(
@@ -261,35 +308,41 @@ class Mender:
 
     def _fitted(self, fault: Fault) -> Fix | None:
         """Every layer that gets another number of channels or features than it takes, with that number."""
-        changes: list[Change] = []
-        call, env = fault.call, fault.example
-        while call is not None and len(changes) < _MOST_LAYERS:
-            change = fitted(call, env)
+        change = fitted(fault.call, fault.example) if fault.call is not None else None
+        found = self._fitted_with([change], (fault,)) if isinstance(change, Fitted) else None
+        if found is None:
+            return None
+        changes, outcome = found
+        return self._described_fit(changes, outcome, _parameter_text(changes, always=True))
+
+    def _fitted_with(
+        self, changes: Sequence[Change], ignoring: Sequence[Fault], cures: str = ""
+    ) -> tuple[list[Change], Outcome] | None:
+        """Changes, and those of the layers behind that then get another number than they take."""
+        changes = list(changes)
+        for _ in range(_MOST_LAYERS):
+            outcome = self._leads_to(changes, ignoring, cures)
+            if outcome is not None:
+                return changes, outcome
+            faults = self._changed(changes).faults
+            found = next((f for f in faults if f.kind in ("channels", "refused") and f.call is not None), None)
+            change = fitted(found.call, found.example) if found is not None and found.call is not None else None
             if not isinstance(change, Fitted) or any(change.key == known.key for known in changes):
                 return None
             changes.append(change)
-            outcome = self._leads_to(changes, (fault,))
-            if outcome is not None:
-                return self._described_fit(changes, outcome)
-            call = self._next_misfit(changes)
         return None
 
-    def _next_misfit(self, changes: Sequence[Change]) -> Call | None:
-        """The layer that stands in the way when these are changed."""
-        with applied(self.context.analysis.model, changes):
-            after = Context(reanalyse(self.context.analysis))
-        return next((f.call for f in after.faults if f.kind in ("channels", "refused") and f.call is not None), None)
-
-    def _described_fit(self, changes: Sequence[Change], outcome: Outcome) -> Fix:
-        shapes = [shape_text(change) for change in changes if isinstance(change, Fitted)]
+    def _described_fit(self, changes: Sequence[Change], outcome: Outcome, text: str) -> Fix:
         expected = self.context.expected.sizes
         effect = self._effect(outcome)
         if self.context.expected.declared and expected.is_finite():
             at = wording.points(expected, self.context.symbols)
-            effect = f": then {at} {'run' if ' and ' in at else 'runs'}{_lost_text(outcome)}"
-        text = f"{_parameter_text(changes, always=True)}{effect}"
+            folds = any(isinstance(change, Flattened) for change in changes)
+            lost = ", and other sizes raise" if folds else _lost_text(outcome)
+            effect = f": then {at} {'run' if ' and ' in at else 'runs'}{lost}"
+        shapes = [shape_text(change) for change in changes if isinstance(change, Fitted)]
         more = "; ".join([*filter(None, shapes), "checkpoints saved before no longer load"])
-        return self._fix(f"{text}; {more}", Applicability.UNSAFE, changes, reshapes=True)
+        return self._fix(f"{text}{effect}; {more}", Applicability.UNSAFE, changes, reshapes=True)
 
     def _with_padded_input(self, fault: Fault | None) -> tuple[Fix, ...]:
         """The input padded to the next size that is right already, and the output cropped."""
@@ -302,8 +355,8 @@ class Mender:
         if change is None or outcome is None:
             return ()
         crop = " and crop the output to the input's size" if any(change.crops) else ""
-        text = f"pad the input with zeros to the next {change.sizes_text()}{crop}{self._effect(outcome)}"
-        return (self._fix(text, Applicability.UNSAFE, [change]),)
+        text = f"pad the input with zeros to the next size that is right today ({change.sizes_text()}){crop}"
+        return (self._fix(f"{text}{self._effect(outcome)}", Applicability.UNSAFE, [change]),)
 
     def _taken(self, fault: Fault) -> Fix | None:
         """The output_padding of formula (5), or the largest that PyTorch takes."""
@@ -345,7 +398,11 @@ class Mender:
             after = reanalyse(context.analysis)
             if after.trace is None or not after.trace.outcomes:
                 return None
-            outcome = self._outcome(after, self._curable(ignoring))
+            wanted = self._curable(ignoring)
+            if not context.expected.declared:
+                # where nothing has run so far it was not known which sizes are too small
+                wanted = without_collapse(after, wanted)
+            outcome = self._outcome(after, wanted)
             if outcome is None:
                 return None
             found = _kinds(check(after))
@@ -387,7 +444,7 @@ class Mender:
         """Whether the network is meant to return its input's size."""
         trace = self.context.analysis.trace
         assert trace is not None
-        if any(fault.kind == "output" for fault in self.context.suspected):
+        if any(fault.kind == "output" and fault.culprits for fault in self.context.suspected):
             return True
         return not self.context.analysis.round_trip_sizes.is_empty() and any(
             self.context.main_output(value) is not None for _, value in trace.outcomes
@@ -478,7 +535,7 @@ class Mender:
     def _effect(self, outcome: Outcome) -> str:
         """What it buys and gives up: `` makes … round-trip (… , right today, then do not)``."""
         verb = "come back as they were" if outcome.returning else "run"
-        if outcome.good == SizeSet.where(outcome.good.symbols):
+        if _is_everything(outcome.good):
             return ": every size serves"
         phrase = wording.phrase(outcome.good)
         text = f": then {'sizes of ' if phrase.startswith('at least') else ''}{phrase} {verb}"
@@ -526,6 +583,16 @@ def _merge(a: Change, b: Change) -> Change | None:
     return Change(a.call, a.attribute, tuple(merged.values()))
 
 
+def _merges(context: Context) -> tuple[Call, Sequence[str]] | None:
+    """A merge of sizes that differ, or that broadcast by accident, and the axes along which they do."""
+    for fault in context.faults:
+        if fault.kind == "merge" and fault.call is not None:
+            return fault.call, fault.symbols
+    if context.analysis.trace is None:
+        return None
+    return next(((a.call, context.symbols) for a, _ in context.accidents if a.call is not None), None)
+
+
 def _same_place(a: Step, b: Step) -> bool:
     return a.call.place is not None and _place_of(a.call) == _place_of(b.call)
 
@@ -568,13 +635,17 @@ def _layers(changes: Iterable[Change]) -> str:
     return wording.listed(list(dict.fromkeys(f"`{label(change.call)}`" for change in changes)))
 
 
+def _is_everything(sizes: SizeSet) -> bool:
+    return sizes == SizeSet.where(sizes.symbols)
+
+
 def _lost_text(outcome: Outcome) -> str:
     return "" if outcome.lost.is_empty() else f" ({_short(outcome.lost)}, right today, then do not)"
 
 
 def _short(sizes: SizeSet) -> str:
     text = wording.phrase(sizes)
-    if len(text) <= 80:
+    if len(text) <= 80 and not (len(sizes.symbols) > 1 and sizes.is_finite()):
         return text
     least = sizes.least()
     assert least is not None

@@ -75,11 +75,10 @@ class Refit(Rewrite):
             name, new = writing.with_function(source, merge, "center_crop", self._function(source))
         yield from (*new, *named)
         for position in self.moved:
-            code = source.code_of(operands[position])
-            changed = f"{name}({code}, {wanted})"
+            call, rest = (name, wanted)
             if self.attribute == "resize":
-                changed = f"{name}.interpolate({code}, size={wanted}.shape[-{self.axes}:])"
-            yield source.replacing(operands[position], changed)
+                call, rest = f"{name}.interpolate", f"size={wanted}.shape[-{self.axes}:]"
+            yield from writing.wrapped(source, operands[position], f"{call}(", f", {rest})")
 
     def _function(self, source: Source) -> str:
         tensor = writing.tensor_type(source)
@@ -100,7 +99,7 @@ class Refit(Rewrite):
 
 def _named(source: Source, merge: ast.expr, operand: ast.expr) -> tuple[str, list[Edit]]:
     """An operand's name; one that is calculated there is given one, in a statement before that of the merge."""
-    if isinstance(operand, (ast.Name, ast.Attribute, ast.Subscript)):
+    if not any(isinstance(node, (ast.Call, ast.BinOp)) for node in ast.walk(operand)):
         return source.code_of(operand), []
     around = list(source.around(merge))
     depth = next(i for i, node in enumerate(around) if isinstance(node, ast.stmt))

@@ -99,9 +99,9 @@ class PaddedInput(Rewrite):
             for value, factor in zip(values, self.crops, strict=True):
                 if factor:
                     slices = ", ".join(f":{name}" if factor == 1 else f": {factor} * {name}" for name in names)
-                    code = source.code_of(value)
                     plain = isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript))
-                    yield source.replacing(value, f"{code if plain else f'({code})'}[..., {slices}]")
+                    before, after = ("", "") if plain else ("(", ")")
+                    yield from writing.wrapped(source, value, before, f"{after}[..., {slices}]")
 
     def _returned(self, node: ast.Return) -> list[ast.expr]:
         value = node.value
@@ -115,10 +115,7 @@ class PaddedInput(Rewrite):
         tensor = writing.tensor_type(source)
         kind, returned = (f": {tensor}", f" -> {tensor}") if tensor else ("", "")
         names = writing.dimensions(self.axes, ast.Module([], []))
-        ends = [
-            f"0, {f'({more} - {name})' if more else f'-{name}'} % {multiple}"
-            for name, multiple, more in zip(names, self.value, self.residue, strict=True)
-        ]
+        ends = [f"0, {_end(*step)}" for step in zip(names, self.value, self.residue, strict=True)]
         lines = [
             f"def pad_to_valid_size(x{kind}){returned}:",
             f'    """Zeros {_ENDS[self.axes]}, up to the next size that {self.model} takes: {self.sizes_text()}."""',
@@ -129,11 +126,24 @@ class PaddedInput(Rewrite):
 
     def sizes_text(self) -> str:
         """ "multiples of 16", for all axes or for each."""
-        texts = [
-            f"{f'{more} more than ' if more else ''}{'a multiple' if more else 'multiples'} of {multiple}"
-            for multiple, more in zip(self.value, self.residue, strict=True)
-        ]
-        return texts[0] if len(set(texts)) == 1 else " and ".join(texts)
+        texts = [_sizes_text(multiple, more) for multiple, more in zip(self.value, self.residue, strict=True)]
+        if len(set(texts)) == 1:
+            return texts[0]
+        names = writing.dimensions(self.axes, ast.Module([], []))
+        return ", ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True) if text)
+
+
+def _end(name: str, multiple: int, more: int) -> str:
+    """By how much to pad, in code."""
+    if multiple == 1:
+        return "0"
+    return f"({more} - {name}) % {multiple}" if more else f"-{name} % {multiple}"
+
+
+def _sizes_text(multiple: int, more: int) -> str:
+    if multiple == 1:
+        return ""
+    return f"{more} more than a multiple of {multiple}" if more else f"multiples of {multiple}"
 
 
 @contextlib.contextmanager

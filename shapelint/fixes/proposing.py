@@ -152,8 +152,8 @@ def resized(context: Context, call: Call, symbols: Sequence[str]) -> Refit | Non
     found = _mergeable(context, call)
     if found is None:
         return None
-    depths = [_depth(context, tensor, symbols) for tensor in found]
-    like = depths.index(max(depths))
+    # of those at one depth, the one that was made first: the rest has come a longer way
+    like = max(range(len(found)), key=lambda i: (_depth(context, found[i], symbols), -_made(context, found[i])))
     moved = _different(context, found, like)
     return Refit(call, "resize", None, moved=moved, like=like, rank=len(found[0].sizes)) if moved else None
 
@@ -193,6 +193,11 @@ def _depth(context: Context, tensor: SymbolicTensor, symbols: Iterable[str]) -> 
     return min((states[s].deepest for s in symbols if s in states), default=1)
 
 
+def _made(context: Context, tensor: SymbolicTensor) -> int:
+    producer = context.network.producer(tensor)
+    return producer.index if producer is not None else 0
+
+
 def _different(context: Context, found: Sequence[SymbolicTensor], like: int) -> tuple[int, ...]:
     wanted = found[like].sizes[2:]
     return tuple(
@@ -226,7 +231,7 @@ def padded_input(context: Context, right: SizeSet) -> PaddedInput | None:
         "input",
         tuple(multiple for multiple, _ in steps),
         residue=tuple(residue for _, residue in steps),
-        model=type(analysis.model).__name__,
+        model=next(kind for kind in type(analysis.model).__mro__ if "forward" in vars(kind)).__name__,
         crops=crops.pop(),
     )
 

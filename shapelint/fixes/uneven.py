@@ -15,6 +15,8 @@ from shapelint.diagnostics import Edit
 from shapelint.fixes import writing
 from shapelint.fixes.changes import Rewrite, calls_replaced, layer_replaced
 from shapelint.fixes.writing import CannotEditError
+from shapelint.ops.pad import padded_shape
+from shapelint.ops.registry import Spec
 from shapelint.rules.context import label
 
 
@@ -47,7 +49,14 @@ class Uneven(Rewrite):
         """The layer in a module that pads, or while tracing the function between ``F.pad`` and the rest."""
         if self.call.kind == "module":
             return layer_replaced(model, self.call.target, _Around(self.call.target, self.around))
-        return calls_replaced(self.call, self.around)
+        return calls_replaced(self.call, self._ruled)
+
+    def _ruled(self, rule: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """A function's rule, which returns a shape, with what is done before or after it."""
+        if not self._after:
+            return self.around(rule, args, kwargs)
+        made = rule(*args, **kwargs)
+        return Spec(padded_shape(made.shape, tuple(self._amounts()), "constant"), made.dtype)
 
     def around(self, layer: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """The layer's call with what is done before or after it."""
@@ -71,7 +80,7 @@ class Uneven(Rewrite):
             padded = call.args[0]
         name, imports = writing.functional(source, call)
         yield from imports
-        yield source.replacing(padded, f"{name}.pad({source.code_of(padded)}, {tuple(self._amounts())})")
+        yield from writing.wrapped(source, padded, f"{name}.pad(", f", {tuple(self._amounts())})")
 
 
 class _Around(nn.Module):

@@ -83,6 +83,16 @@ def in_sequential(model: nn.Module, layer: str) -> bool:
     return bool(layer) and isinstance(model.get_submodule(parent), nn.Sequential)
 
 
+def wrapped(source: Source, node: ast.AST, before: str, after: str) -> list[Edit]:
+    """A text before an expression and one behind it; what stands in it may be edited as well."""
+    place = source.location(node)
+    assert place.end_line is not None
+    assert place.end_column is not None
+    start = Location(place.path, place.line, place.column, place.line, place.column)
+    end = Location(place.path, place.end_line, place.end_column, place.end_line, place.end_column)
+    return [Edit(start, before), Edit(end, after)] if before else [Edit(end, after)]
+
+
 def inserted(source: Source, line: int, text: str) -> Edit:
     """Lines before a line."""
     return Edit(Location(str(source.path), line, 1, line, 1), text)
@@ -106,6 +116,8 @@ def with_function(source: Source, node: ast.AST, name: str, text: str) -> tuple[
             return free, []
         free += "_"
     line = min([getattr(outermost, "lineno", 1), *(d.lineno for d in getattr(outermost, "decorator_list", []))])
+    while line > 1 and source.lines[line - 2].startswith("#"):
+        line -= 1  # a comment right above a class speaks of the class
     return free, [inserted(source, line, f"{_renamed(text, name, free)}\n\n")]
 
 

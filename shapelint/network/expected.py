@@ -111,7 +111,7 @@ def _assumed(analysis: Analysis, network: Network, everything: Domain) -> Expect
             if not allowed.is_empty()
             else everything.subtract(_refused_at_the_door(analysis, network, everything) or everything._emptied())
         )
-    regular = _without_collapse(analysis, regular)
+    regular = without_collapse(analysis, regular)
     running = regular.intersect(valid)
     if running.is_empty():
         return ExpectedSizes(regular, symbols)
@@ -169,7 +169,7 @@ def is_collapse(failure: Failure) -> bool:
     )
 
 
-def _without_collapse(analysis: Analysis, regular: Domain) -> Domain:
+def without_collapse(analysis: Analysis, regular: Domain) -> Domain:
     """Without the sizes that some layer finds too small, if larger ones are left."""
     assert analysis.trace is not None
     for failure in analysis.trace.failures:

@@ -99,6 +99,8 @@ class Mends(Protocol):
     def for_culprits(self, culprits: Sequence[Culprit]) -> tuple[Fix, ...]: ...
     def for_fault(self, fault: Fault) -> tuple[Fix, ...]: ...
     def for_accident(self, call: Call) -> tuple[Fix, ...]: ...
+    def for_fold(self, fold: Fold) -> tuple[Fix, ...]: ...
+    def hindrance(self, fault: Fault) -> str: ...
     def cures(self) -> bool: ...
 
 
@@ -510,6 +512,15 @@ class Context:
         """What mends a fault that no single layer is to blame for, verified."""
         return self.mender.for_fault(fault) if self.mender is not None else ()
 
+    def unmended(self, fault: Fault, why: str, fixes: Sequence[Fix]) -> str:
+        """The reason for a fault, and where there is no fix for it, the reason for that."""
+        hindrance = self.mender.hindrance(fault) if self.mender is not None and not fixes else ""
+        return f"{why}; no fix: {hindrance}" if hindrance else why
+
+    def fold_fixes(self, fold: Fold) -> tuple[Fix, ...]:
+        """What keeps a batch from changing with the size, verified."""
+        return self.mender.for_fold(fold) if self.mender is not None else ()
+
     def accident_fixes(self, call: Call) -> tuple[Fix, ...]:
         """What keeps a merge from broadcasting by accident, verified."""
         return self.mender.for_accident(call) if self.mender is not None else ()
@@ -569,6 +580,8 @@ def _fold_of(call: Call) -> tuple[Call, Any, int] | None:
         return None
     batch, columns = source.sizes[0], product(shape[1:])
     if not isinstance(batch, Dim) or batch.symbols != ("N",) or type(columns) is not int:
+        return None
+    if call.outputs and call.outputs[0].sizes[0] is batch:
         return None
     features = product(source.sizes[1:])
     if len(shape) != 2 or len(source.sizes) < 3 or not isinstance(features, Dim):

@@ -47,6 +47,10 @@ class LossyRoundTrip(Rule):
     ## Fix safety
     `output_size=` serves every size and is safe. `output_padding` moves the exact round trip from some sizes to
     others; it is safe where the expected sizes were declared, and unsafe where they were assumed.
+
+    Where neither can be written (an `nn.Sequential` hands no `output_size` on), two unsafe fixes are offered: the
+    decoder's feature map is resized where it meets the skip, `F.interpolate(y, size=skip.shape[-2:])`; and the input is
+    padded with zeros to the next size that is right today, and the output cropped to the input's size.
     """
 
     code = "SL101"

@@ -37,7 +37,10 @@ class SkipMismatch(Rule):
     Where one layer is to blame, that layer is reported instead (SL101, SL501, SL502, SL503).
 
     ## Fix safety
-    Resizing to the other tensor's size changes nothing at the sizes that run already.
+    Padding by the formulas, for the convolutions on only one of the ways to the merge, is safe where the expected
+    sizes were declared or no size that is right today is lost. Resizing the deeper of the feature maps to the other
+    one's size changes nothing at the sizes that run already, and cropping the larger ones about their middle neither;
+    both are unsafe, since what is merged at the other sizes is something new.
     """
 
     code = "SL201"

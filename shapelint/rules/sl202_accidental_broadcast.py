@@ -31,6 +31,9 @@ class AccidentalBroadcast(Rule):
     ## How it is decided
     A size that depends on the input meets another one and is 1 for some inputs only. Where the input's sizes were
     declared this is a warning. Otherwise such sizes are left out of the expected ones, and nothing is said.
+
+    ## Fix safety
+    As for SL201: padding by the formulas is safe where no size is lost, resizing is unsafe.
     """
 
     code = "SL202"

@@ -36,6 +36,10 @@ class OutputSizeDiffers(Rule):
     The output's size is a formula of the input's. A network that never returns its input's size (valid convolutions,
     572 to 388) means to and is left alone. At sizes that are not expected the difference is a note. Where one layer
     is to blame, it is reported instead (SL101, SL501, SL502, SL503).
+
+    ## Fix safety
+    Padding the input with zeros to the next size that is right today, and cropping the output to the input's size, is
+    unsafe: the borders see zeros.
     """
 
     code = "SL301"

@@ -30,6 +30,11 @@ class NeverRuns(Rule):
     ## How it is decided
     Every size is refused by some requirement. Where one layer or merge is to blame, it is reported instead (SL101,
     SL102, SL201, SL402). For inputs that nobody declared and that may be the wrong ones, this is SL904 rather.
+
+    ## Fix safety
+    If a layer gets another number of channels or features than it takes, it is fitted to what it gets; for a `Linear`
+    after a flatten, to the size that was declared. That is unsafe: its parameters get other shapes, and checkpoints
+    saved before no longer load.
     """
 
     code = "SL302"
@@ -68,6 +73,8 @@ class NeverRuns(Rule):
             return
         failure = trace.failures[-1] if trace.failures else None
         fault = next((f for f in context.faults if failure in f.failures), None)
+        fixes = context.fault_fixes(fault) if fault is not None else ()
+        why = failure.message() if failure else ""
         place = failure.place.location() if failure and failure.place else None
         where = f" at `{failure.layer}`" if failure and failure.layer else ""
         yield self.finding(
@@ -78,7 +85,7 @@ class NeverRuns(Rule):
             model=context.model,
             layer=failure.layer if failure else None,
             sizes="none",
-            why=failure.message() if failure else "",
+            why=context.unmended(fault, why, fixes) if fault is not None else why,
             certainty=context.certainty,
-            fixes=context.fault_fixes(fault) if fault is not None else (),
+            fixes=fixes,
         )

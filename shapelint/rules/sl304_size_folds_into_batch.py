@@ -34,6 +34,10 @@ class SizeFoldsIntoBatch(Rule):
     ## How it is decided
     The first size of the result is left to torch (-1) and the others do not depend on the input. With a single
     column (`view(-1, 1)`, a score for every patch) it is a note.
+
+    ## Fix safety
+    For declared sizes, `x.flatten(1)` takes the place of the call, and the `Linear` behind it is fitted to what it then
+    gets. That is unsafe: its parameters get other shapes, and checkpoints saved before no longer load.
     """
 
     code = "SL304"
@@ -107,6 +111,7 @@ class SizeFoldsIntoBatch(Rule):
                 f"features, and becomes rows of {fold.columns}",
                 why="the -1 stands first; flatten(1) keeps the batch and lets a wrong size raise",
                 certainty=context.certainty,
+                fixes=context.fold_fixes(fold),
             )
 
 

@@ -31,6 +31,11 @@ class SizeFails(Rule):
 
     ## How it is decided
     Every requirement that PyTorch or the author states is compared with the expected sizes.
+
+    ## Fix safety
+    A `Linear` after a flatten is fitted to the declared size: unsafe, since its parameters get other shapes, and
+    checkpoints saved before no longer load. Else the input is padded with zeros to the next size that is right today,
+    and the output cropped to the input's size: unsafe, since the borders see zeros.
     """
 
     code = "SL305"
@@ -93,6 +98,7 @@ class SizeFails(Rule):
         where = f" in `{failure.layer}`" if failure.layer else ""
         who = f"the model's own check{where}" if own or fault.call is None else described(fault.call)
         location = place if own or fault.call is None else context.site(fault.call)
+        fixes = context.fault_fixes(fault)
         nearest = nearest_text(context.analysis, fault.example, context.symbols)
         return self.finding(
             Severity.ERROR,
@@ -104,9 +110,9 @@ class SizeFails(Rule):
             axis=", ".join(fault.symbols),
             sizes=context.spatial(fault.sizes).sentence(),
             example=f"For {wording.at(fault.example, context.symbols)}: {failure.message(fault.example)}{nearest}",
-            why=failure.message(),
+            why=context.unmended(fault, failure.message(), fixes),
             certainty=context.certainty,
-            fixes=context.fault_fixes(fault),
+            fixes=fixes,
         )
 
     def _enumerated(self, context: Context) -> Iterator[Diagnostic]:

@@ -31,6 +31,11 @@ class ChannelMismatch(Rule):
 
     ## How it is decided
     Channel counts are followed as numbers through the network; after a concatenation they add up.
+
+    ## Fix safety
+    The layer is fitted to what it gets (`in_channels`, `num_features`, `num_channels`, `in_features`), and so are those
+    behind it that then get another number. That is unsafe: parameters get other shapes, and checkpoints saved before no
+    longer load. There is no fix where what arrives does not split into the layer's groups.
     """
 
     code = "SL402"
@@ -91,6 +96,7 @@ class ChannelMismatch(Rule):
             failure = fault.failures[0]
             counts = channel_counts(failure)
             said = f"gets {counts[0]} channels, and expects {counts[1]}" if counts else "does not fit what arrives"
+            fixes = context.fault_fixes(fault)
             yield self.finding(
                 Severity.ERROR,
                 f"{described(call)} {said}",
@@ -99,7 +105,7 @@ class ChannelMismatch(Rule):
                 model=context.model,
                 layer=call.layer or None,
                 sizes=context.spatial(fault.sizes).sentence() if context.symbols else "all sizes",
-                why=failure.message(fault.example),
+                why=context.unmended(fault, failure.message(fault.example), fixes),
                 certainty=context.certainty,
-                fixes=context.fault_fixes(fault),
+                fixes=fixes,
             )

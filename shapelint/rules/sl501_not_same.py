@@ -31,6 +31,11 @@ class NotSame(InexactStep):
     ## How it is decided
     The size is kept for padding = dilation*(kernel_size - 1) / 2, formula (2). A layer is reported where a merge or
     the model's output is wrong because of it; chosen by name, the rule speaks of every such layer.
+
+    ## Fix safety
+    An even number of columns becomes `padding`. An odd one becomes `padding="same"`, which pads one more at the end;
+    where that is not possible (another axis has a stride, or the convolution is transposed) `F.pad` adds or takes the
+    odd column in `forward`. Safe where the expected sizes were declared or no size that is right today is lost.
     """
 
     code = "SL501"

@@ -31,6 +31,10 @@ class InexactDownsample(InexactStep):
     The division is exact for 2*padding = K - stride + Res with 0 <= Res < stride, formula (3); the smallest such
     padding is ceil((K - stride) / 2). A layer is reported where a merge or the model's output is wrong because of
     it; chosen by name, the rule speaks of every such layer.
+
+    ## Fix safety
+    The smallest padding of formula (3). Safe where the expected sizes were declared or no size that is right today is
+    lost, else unsafe.
     """
 
     code = "SL502"

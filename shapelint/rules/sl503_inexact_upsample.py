@@ -31,6 +31,10 @@ class InexactUpsample(InexactStep):
     It multiplies exactly for output_padding = 2*padding + stride - K, formula (5). A layer is reported where a merge
     or the model's output is wrong because of it, and no encoder step is paired with it (that is SL101); chosen by
     name, the rule speaks of every such layer.
+
+    ## Fix safety
+    `output_padding` of formula (5), with another `padding` where it would be out of range. Safe where the expected
+    sizes were declared or every size serves, else unsafe.
     """
 
     code = "SL503"
