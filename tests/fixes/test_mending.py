@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ import torch.nn.functional as functional
 from torch import nn
 
 import shapelint
-from shapelint.diagnostics import Applicability, Diagnostic
+from shapelint.diagnostics import Applicability, Diagnostic, Severity
 from shapelint.fixes import ProposedFix
+from shapelint.linting import lint
 
 SIZES = range(1, 70)
 
@@ -215,3 +218,139 @@ def test_an_output_padding_that_torch_takes() -> None:
     (finding,) = findings(nn.Sequential(nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, output_padding=2)))
     assert finding.code == "SL102"
     assert finding.fixes[0].description.startswith("output_padding=0")
+
+
+def test_the_odd_column_is_padded_by_hand_where_a_sequential_calls_the_layer(tmp_path: Path) -> None:
+    (finding,) = linted(
+        tmp_path,
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.body = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 4, (4, 3), stride=(1, 2), padding=1))
+
+            def forward(self, x):
+                return torch.cat([x[..., ::2], self.body(x)], 1)
+        """,
+        "N,1,H,W",
+    )
+    assert finding.code == "SL501"
+    by_hand = finding.fixes[0]
+    assert by_hand.applicability is Applicability.MANUAL
+    assert "F.pad(x, (0, 0, 0, 1)) before `body.1`" in by_hand.description
+    assert "not written by --fix: an nn.Sequential calls the layer" in by_hand.description
+
+
+def test_a_line_that_builds_layers_of_several_kernels_cannot_have_one_padding(tmp_path: Path) -> None:
+    (finding,) = linted(
+        tmp_path,
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.convs = nn.ModuleList(nn.Conv2d(3, 3, k) for k in (3, 5))
+                self.last = nn.Conv2d(3, 3, 1)
+
+            def forward(self, x):
+                return torch.cat([self.last(x), self.convs[1](self.convs[0](x))], 1)
+        """,
+    )
+    padding = finding.fixes[0]
+    assert padding.applicability is Applicability.MANUAL
+    assert padding.description.startswith("padding=1 for `convs.0` and padding=2 for `convs.1`: every size serves")
+    assert "need different values of padding" in padding.description
+
+
+def test_what_no_number_of_channels_mends_is_said(tmp_path: Path) -> None:
+    (finding,) = linted(
+        tmp_path,
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = nn.Conv2d(3, 9, 1)
+                self.b = nn.Conv2d(8, 8, 3, groups=4)
+
+            def forward(self, x):
+                return self.b(self.a(x))
+        """,
+    )
+    assert finding.code == "SL402"
+    assert finding.fixes == ()
+    assert finding.why.endswith("; no fix: 9 channels do not split into 4 groups")
+
+
+def test_in_features_need_a_declared_size(tmp_path: Path) -> None:
+    source = """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = nn.Conv2d(3, 6, 3)
+                self.b = nn.Linear(401, 3)
+
+            def forward(self, x):
+                return self.b(self.a(x).flatten(1))
+        """
+    (finding,) = linted(tmp_path, source, "N,3,H,W")
+    assert finding.code == "SL302"
+    assert finding.why.endswith("depends on the size of the input: declare yours (--size 224x224)")
+    (declared,) = linted(tmp_path, source, "N,3,H,W", "32x32")
+    (fix,) = declared.fixes
+    assert fix.description.startswith("in_features=5400 for `b`: then 32 × 32 runs; `b.weight` then is 3 × 5400")
+    assert fix.description.endswith("checkpoints saved before no longer load")
+    assert fix.reshapes
+
+
+def test_an_output_of_another_size_is_cropped(tmp_path: Path) -> None:
+    found = linted(
+        tmp_path,
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+            def forward(self, x):
+                x = x[..., : x.shape[-2] // 4 * 4, : x.shape[-1] // 4 * 4]
+                y = nn.functional.avg_pool2d(x, 4)
+                return nn.functional.interpolate(self.conv(y), scale_factor=4) * x
+        """,
+        "N,4,H,W",
+        "66x66",
+    )
+    (finding,) = found
+    assert finding.code in ("SL301", "SL101")
+    fix = finding.fixes[-1]
+    assert fix.description.startswith("pad the input with zeros to the next size that is right today (multiples of 4)")
+    assert fix.applicability is Applicability.UNSAFE
+    assert fix.edits
+
+
+def test_two_models_that_share_a_helper_for_padding(tmp_path: Path) -> None:
+    found = linted(
+        tmp_path,
+        """
+        class One(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.body = nn.Conv2d(4, 4, 3, padding=1)
+
+            def forward(self, x):
+                return nn.functional.pixel_shuffle(self.body(nn.functional.pixel_unshuffle(x, 2)), 2)
+
+
+        class Two(One):
+            pass
+        """,
+        sizes="65x65",
+    )
+    assert {finding.model for finding in found} == {"One", "Two"}
+    assert {fix.edits for finding in found for fix in finding.fixes} == {found[0].fixes[0].edits}
+
+
+def linted(folder: Path, source: str, inputs: str | None = None, sizes: str | None = None) -> list[Diagnostic]:
+    """The findings in a file of this text."""
+    file = folder / "net.py"
+    file.write_text("import torch\nfrom torch import nn\n\n\n" + textwrap.dedent(source).lstrip("\n"))
+    found = lint([file], inputs=inputs, sizes=sizes)
+    return [finding for finding in found if finding.severity is not Severity.NOTE]
