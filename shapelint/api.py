@@ -17,7 +17,7 @@ from shapelint.limits import Limits
 from shapelint.ops import plugins
 from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
-from shapelint.tracing import Trace, trace
+from shapelint.tracing import Trace, places, trace
 from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_inputs
 from shapelint.tracing.running import Runner, shapes, tensors
 
@@ -368,7 +368,7 @@ def _attempt(model: nn.Module, label: str, inputs: Inputs, sizes: Any, limits: L
     try:
         found = trace(model, fresh.args, dict(fresh.keywords), Domain.positive(fresh.symbols), limits)
     except Undecided as reason:
-        return analysis_of(None, str(reason))
+        return analysis_of(None, places.reason(reason))
     analysis = analysis_of(found)
     doubt = _doubt(analysis, found)
     return analysis if doubt is None else analysis_of(None, doubt)

@@ -16,6 +16,9 @@ import shapelint
 from shapelint.tracing.record import Place
 
 _INTERNAL = tuple(str(Path(package.__file__).parent) for package in (torch, shapelint) if package.__file__)
+LONGEST_REASON = 240
+"""Most characters of a reason that people are told."""
+
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
@@ -106,6 +109,16 @@ def _ends_exception(instructions: list[dis.Instruction], at: dict[int, int], ent
 
 _JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
 _GOES_ELSEWHERE = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE"})
+
+
+def reason(error: BaseException) -> str:
+    """Why the analysis gave up, with the line of the user's code that asks for it; a long formula is cut short."""
+    text = str(error)
+    if len(text) > LONGEST_REASON:
+        text = f"{text[: LONGEST_REASON // 2]} … {text[-LONGEST_REASON // 2 :]}"
+    place = origin(error)[0]
+    location = place.location() if place is not None else None
+    return f"{text} (at {Path(location.path).name}:{location.line})" if location is not None else text
 
 
 def first_line(error: BaseException) -> str:

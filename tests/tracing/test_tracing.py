@@ -356,9 +356,10 @@ def test_a_loop_that_only_contents_end_is_given_up() -> None:
 
     analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
     assert analysis.certainty == "enumerated"
-    assert analysis.certainty_reasons == (
-        "more than 64 branches on what tensors hold follow one another, and no size ends that",
-    )
+    (reason,) = analysis.certainty_reasons
+    line = forward.__code__.co_firstlineno + 2
+    wanted = "more than 64 branches on what tensors hold follow one another, and no size ends that"
+    assert reason == f"{wanted} (at test_tracing.py:{line})"
     assert analysis.output_shape(H=31, W=5) == (1, 3, shapelint.DATA_DEPENDENT, 5)
 
 
@@ -407,3 +408,17 @@ def test_what_learned_tensors_alone_determine_is_not_computed(device: str, monke
     assert analysis.certainty == "proven"
     assert analysis.output_shape(H=7, W=5) == (1, 200, 1)
     assert F.linear not in called
+
+
+def test_a_long_reason_is_cut_short_and_keeps_its_line() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        h = x.shape[2]
+        for step in range(2, 40):
+            h = h // step + (h + step) // 3
+        return x.new_zeros([len(range(h))])
+
+    (reason,) = shapelint.analyze(Model(forward), ("N", 3, "H", "W")).certainty_reasons
+    assert reason.startswith("a plain number is needed where the size is ")
+    assert " … " in reason
+    assert reason.endswith(f" (at test_tracing.py:{forward.__code__.co_firstlineno + 4})")
+    assert len(reason) < 300
