@@ -324,8 +324,9 @@ def analyze(
     else:
         options = list(itertools.islice(candidates(model), 6))
     expected = contract.sizes if sizes is None and contract is not None else sizes
-    if inputs is None and expected is not None and len(options) > 1:
-        options = [option for option in options if _has_sizes(option, expected)] or options
+    if inputs is None and expected is not None and _has_sizes(options[0], expected):
+        # a model that runs at no such size may run without a batch, or on a sequence: that is not what is asked
+        options = [option for option in options if _has_sizes(option, expected)]
     analysis = _likeliest(model, label, options, expected, limits or Limits(), training=training)
     analysis.contract = contract
     return analysis

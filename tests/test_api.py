@@ -123,3 +123,23 @@ def test_a_layer_on_the_meta_device_is_as_good() -> None:
     with torch.device("meta"):
         model = Encoder()
     assert shapelint.analyze(model).accepts(H=9, W=9)
+
+
+class TestDeclaredSizesSayWhatTheInputIs:
+    """A model that refuses every image may take something else, which is not what sizes of images ask about."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 6, 5)
+            self.fc = nn.Linear(401, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.conv(x).flatten(1))
+
+    def test_as_many_sizes_as_an_image_has(self) -> None:
+        assert shapelint.analyze(self.Net(), sizes="65x65").symbols == ("N", "H", "W")
+
+    def test_another_number_of_sizes_is_told(self) -> None:
+        with pytest.raises(InputError, match="has 3 sizes"):
+            _ = shapelint.analyze(nn.Conv2d(3, 3, 3), sizes="65x65x65").diagnostics

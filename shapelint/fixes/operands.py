@@ -64,7 +64,7 @@ class Refit(Rewrite):
 
     def edits(self, model: nn.Module) -> Iterable[Edit]:
         """``F.interpolate(y, size=x.shape[-2:])`` or ``center_crop(y, x)`` in place of ``y``."""
-        source, merge = writing.expression_of(self.call.place)
+        source, merge = writing.evaluated_at(self.call.place)
         operands = list(_operands(merge))
         if len(operands) <= max(*self.moved, self.like):
             raise CannotEditError("its operands are not written out at the call")
@@ -78,7 +78,10 @@ class Refit(Rewrite):
             call, rest = (name, wanted)
             if self.attribute == "resize":
                 call, rest = f"{name}.interpolate", f"size={wanted}.shape[-{self.axes}:]"
-            yield from writing.wrapped(source, operands[position], f"{call}(", f", {rest})")
+            if isinstance(merge, ast.AugAssign) and position == 0:
+                yield _assigned(source, merge, f"{call}({source.code_of(merge.target)}, {rest})")
+            else:
+                yield from writing.wrapped(source, operands[position], f"{call}(", f", {rest})")
 
     def _function(self, source: Source) -> str:
         tensor = writing.tensor_type(source)
@@ -97,11 +100,19 @@ class Refit(Rewrite):
         return "\n".join(lines) + "\n"
 
 
-def _named(source: Source, merge: ast.expr, operand: ast.expr) -> tuple[str, list[Edit]]:
+def _assigned(source: Source, statement: ast.AugAssign, value: str) -> Edit:
+    """The variable of ``y += x`` with another value before."""
+    before = source.adding_statement_before(statement, f"{source.code_of(statement.target)} = {value}")
+    if before is None:
+        raise CannotEditError("there is no place for a statement before it")
+    return before
+
+
+def _named(source: Source, merge: ast.expr | ast.AugAssign, operand: ast.expr) -> tuple[str, list[Edit]]:
     """An operand's name; one that is calculated there is given one, in a statement before that of the merge."""
     if not any(isinstance(node, (ast.Call, ast.BinOp)) for node in ast.walk(operand)):
         return source.code_of(operand), []
-    around = list(source.around(merge))
+    around = [merge, *source.around(merge)]
     depth = next(i for i, node in enumerate(around) if isinstance(node, ast.stmt))
     statement = around[depth]
     used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
@@ -124,8 +135,10 @@ def _put(value: Any, new: dict[int, Any]) -> Any:
     return new.get(id(value), value)
 
 
-def _operands(merge: ast.expr) -> Iterator[ast.expr]:
-    if isinstance(merge, ast.BinOp):
+def _operands(merge: ast.expr | ast.AugAssign) -> Iterator[ast.expr]:
+    if isinstance(merge, ast.AugAssign):
+        yield from (merge.target, merge.value)
+    elif isinstance(merge, ast.BinOp):
         yield from (merge.left, merge.right)
     elif isinstance(merge, ast.Call) and merge.args:
         first = merge.args[0]

@@ -24,26 +24,32 @@ def call_of(place: Place | None) -> tuple[Source, ast.Call]:
     Raises:
         CannotEditError: it is not in a file that could be edited.
     """
-    source, found = expression_of(place)
+    source, found = evaluated_at(place)
     if not isinstance(found, ast.Call):
         raise CannotEditError(_LOST)
     return source, found
 
 
-def expression_of(place: Place | None) -> tuple[Source, ast.expr]:
-    """The expression that was evaluated at a place.
+def evaluated_at(place: Place | None) -> tuple[Source, ast.expr | ast.AugAssign]:
+    """The expression that was evaluated at a place, or the ``y += x``.
 
     Raises:
         CannotEditError: it is not in a file that could be edited.
     """
     location = place.location() if place is not None else None
     source = source_of(location.path) if location is not None else None
-    found = None
+    found: ast.expr | ast.AugAssign | None = None
     if source is not None and location is not None:
-        found = source.call_at(location) or source.expression_at(location)
+        found = source.call_at(location) or source.expression_at(location) or _augmented(source, location)
     if source is None or found is None:
         raise CannotEditError(_LOST)
     return source, found
+
+
+def _augmented(source: Source, place: Location) -> ast.AugAssign | None:
+    wanted = place.line, place.column - 1, place.end_line, (place.end_column or 0) - 1
+    nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.AugAssign))
+    return next((n for n in nodes if wanted == (n.lineno, n.col_offset, n.end_lineno, n.end_col_offset)), None)
 
 
 def functional(source: Source, at: ast.AST) -> tuple[str, list[Edit]]:
