@@ -138,7 +138,7 @@ class TestDeclaredSizesSayWhatTheInputIs:
             return self.fc(self.conv(x).flatten(1))
 
     def test_as_many_sizes_as_an_image_has(self) -> None:
-        assert shapelint.analyze(self.Net(), sizes="65x65").symbols == ("N", "H", "W")
+        assert {"H", "W"} < set(shapelint.analyze(self.Net(), sizes="65x65").symbols)
 
     def test_another_number_of_sizes_is_told(self) -> None:
         with pytest.raises(InputError, match="has 3 sizes"):
