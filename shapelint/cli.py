@@ -377,13 +377,17 @@ def _linted(lint: Callable[..., LintResult], checker: Checker, *, fix: bool, dif
     metavar="FORMAT",
     help="As for check.",
 )
+@click.option("--explain-certainty", is_flag=True, help="As for check.")
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")
-def merge(reports: Sequence[Path], output_format: str, exit_zero: bool) -> None:
-    """Join the JSON reports of several runs, such as those of a CI matrix, into one.
+def merge(reports: Sequence[Path], output_format: str, explain_certainty: bool, exit_zero: bool) -> None:
+    """Join the reports of several runs, such as those of a CI matrix, into one.
+
+    Complete reports have everything, and the joined one says what a single run would say; those in the json format
+    have the findings alone.
 
     \b
     Examples:
-      shapelint check src --shard 3/8 --output-format json --exit-zero > shard-3.json
+      shapelint check src --shard 3/8 --output-format complete --exit-zero > shard-3.json
       shapelint merge shard-*.json
     """
     from shapelint.loading.errors import LoadError
@@ -393,8 +397,9 @@ def merge(reports: Sequence[Path], output_format: str, exit_zero: bool) -> None:
         result = merged(reports)
     except LoadError as error:
         _fail(error.message)
-    style = Style(wants_color(), width=terminal_width())
+    style = Style(wants_color(), explain_certainty, terminal_width())
     click.echo(render(output_format, result, style), nl=False, color=style.color)
+    _tell_remarks(result, verbose=False)
     sys.exit(0 if exit_zero and result.exit_status == 1 else result.exit_status)
 
 

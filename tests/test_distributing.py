@@ -135,10 +135,41 @@ def test_shards_are_merged_to_the_whole(folder: Path) -> None:
     assert runner.invoke(main, ["merge", str(reports[1]), "--exit-zero"]).exit_code == 0
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '[{"code": "SL101"}]', "42"])
+def test_complete_reports_are_merged_to_all_that_one_run_says(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("[tool.shapelint]\nfail-on = 'note'\n")
+    runner = CliRunner()
+    arguments = ["check", ".", "-j", "1", "--explain-certainty"]
+    reports = []
+    for number in (1, 2, 3):
+        shard = ["--shard", f"{number}/3", "--output-format", "complete"]
+        reports.append(folder / f"{number}.json")
+        reports[-1].write_text(runner.invoke(main, [*arguments, *shard]).stdout)
+    whole = runner.invoke(main, arguments)
+    merged = runner.invoke(main, ["merge", *map(str, reports), str(reports[0]), "--explain-certainty"])
+    assert merged.stdout == whole.stdout
+    assert "= why:" in merged.stdout
+    assert "Net1 (net1.py): H and W: " in merged.stdout
+    assert merge(reports) == lint_detailed(["."])
+    for name in ("json", "junit", "sarif", "markdown"):
+        one = runner.invoke(main, [*arguments, "--output-format", name]).stdout
+        assert runner.invoke(main, ["merge", *map(str, reports), "--output-format", name]).stdout == one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"format": 99, "result": {}}',
+        '{"format": 1, "result": {"files": "x"}}',
+        "[1]",
+        '[{"code": "SL101"}]',
+        "42",
+    ],
+)
 def test_other_files_are_not_merged(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text)
     result = CliRunner().invoke(main, ["merge", str(tmp_path / "report.json")])
     assert result.exit_code == 2
-    assert "is no report of `shapelint check --output-format json`" in result.stderr
+    assert "is no report of `shapelint check --output-format complete` or `json`" in result.stderr
     assert CliRunner().invoke(main, ["merge", str(tmp_path / "none.json")]).exit_code == 2

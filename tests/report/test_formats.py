@@ -31,7 +31,7 @@ NOTE = Diagnostic("SL905", "not-proven", Severity.NOTE, "probed", certainty="pro
 
 def test_formats_are_the_files_of_the_package_text_first() -> None:
     assert format_names() == (
-        *("text", "concise", "github", "gitlab", "json", "json-lines", "junit", "markdown", "sarif"),
+        *("text", "complete", "concise", "github", "gitlab", "json", "json-lines", "junit", "markdown", "sarif"),
     )
 
 
