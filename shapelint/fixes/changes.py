@@ -16,7 +16,7 @@ from torch import nn
 from shapelint.diagnostics import Edit, Fix, Location
 from shapelint.fixes.names import Names
 from shapelint.network.scales import scale_of
-from shapelint.network.steps import argument_names, kind_of
+from shapelint.network.steps import argument_names, kind_of, parameters_of
 from shapelint.ops import registry
 from shapelint.tracing.places import caller
 from shapelint.tracing.record import Call, Place
@@ -52,14 +52,22 @@ class Change:
     def key(self) -> object:
         """Equal for changes of the same thing."""
         place = self.call.place
-        own = self.layer if self.call.kind == "module" else place and (place.code, place.instruction)
+        own: object = self.layer
+        if self.call.kind != "module":
+            own = place and (place.code, place.instruction, id(self.weight))
         return own, self.attribute
+
+    @property
+    def weight(self) -> Any:
+        """What tells calls of a function from one place apart; sizes are told by where they are from."""
+        return None if self.targets is not None else parameters_of(self.call).get("weight")
 
     def tried(self, model: nn.Module) -> AbstractContextManager[None]:
         """The model with the change, within the block; afterwards it is as it was."""
-        if self.call.kind != "module":
+        layer = layer_of(model, self.call)
+        if layer is None:
             return calls_replaced(self.call, lambda rule, args, kwargs: _with_change(self, rule, args, kwargs))
-        return _attribute_changed(self) if self.targets is None else _told_its_size(model, self)
+        return _attribute_changed(self, layer) if self.targets is None else _told_its_size(model, self)
 
 
 class Rewrite(Change):
@@ -118,9 +126,16 @@ def applied(model: nn.Module, changes: Sequence[Change]) -> Iterator[None]:
         yield
 
 
+def layer_of(model: nn.Module, call: Call) -> nn.Module | None:
+    """The layer that a call is of. One that is derived from torch's own calls the function itself."""
+    if call.kind == "module":
+        return call.module
+    owner = model.get_submodule(call.layer)
+    return owner if isinstance(owner, nn.modules.conv._ConvNd) else None
+
+
 @contextlib.contextmanager
-def _attribute_changed(change: Change) -> Iterator[None]:
-    module = change.call.target
+def _attribute_changed(change: Change, module: Any) -> Iterator[None]:
     before = {name: getattr(module, name) for name in _affected(module, change.attribute)}
     axes = len(module.kernel_size) if isinstance(module.kernel_size, tuple) else 1
     value = (change.value,) * axes if isinstance(change.value, int) else change.value
@@ -161,6 +176,8 @@ class _ToldItsSize(nn.Module):
 
     def forward(self, x: Any, *rest: Any, **options: Any) -> Any:
         size = wanted_size(x, self.targets, _axes_of(self.inner, x))
+        if size is None:
+            return self.inner(x, *rest, **options)
         self.names.note(self.code, size, len(size))
         if self.kind == "resize":
             mode, corners = getattr(self.inner, "mode", "nearest"), getattr(self.inner, "align_corners", None)
@@ -187,9 +204,16 @@ def layer_replaced(model: nn.Module, layer: nn.Module, stand_in: nn.Module) -> I
             owner._modules[name] = layer
 
 
-def wanted_size(x: Any, targets: Targets, axes: int) -> list[Any]:
-    """For each spatial axis of ``x`` the size that belongs to the scale it arrives at; else the axis' own."""
-    return [targets.get(scale_of(size) or ("", Fraction(0)), size) for size in tuple(x.shape)[-axes:]]
+def wanted_size(x: Any, targets: Targets, axes: int) -> list[Any] | None:
+    """For each spatial axis of ``x`` the size that belongs to the scale it arrives at; else the axis' own.
+
+    None where no axis arrives at a scale that is known.
+    """
+    sizes = tuple(x.shape)[-axes:]
+    wanted = [targets.get(scale_of(size) or ("", Fraction(0))) for size in sizes]
+    if all(size is None for size in wanted):
+        return None
+    return [size if known is None else known for size, known in zip(sizes, wanted, strict=True)]
 
 
 def _axes_of(module: nn.Module, x: Any) -> int:
@@ -225,10 +249,14 @@ def _with_change(change: Change, rule: Callable[..., Any], args: tuple[Any, ...]
     names = argument_names(change.call)
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     if change.targets is None:
+        if given.get("weight") is not change.weight:
+            return rule(*args, **kwargs)
         given[change.attribute] = change.value
     else:
         x = given["input"]
         size = wanted_size(x, change.targets, len(x.shape) - 2)
+        if size is None:
+            return rule(*args, **kwargs)
         change.names.note(change.call.place.code if change.call.place is not None else None, size, len(size))
         given[change.attribute] = size
         given.pop("scale_factor", None)

@@ -92,6 +92,11 @@ class Source:
         """The node written in another way."""
         return Edit(self.location(node), text)
 
+    def before(self, node: ast.AST, text: str) -> Edit:
+        """Text right before a node."""
+        place = self.location(node)
+        return Edit(Location(place.path, place.line, place.column, place.line, place.column), text)
+
     def with_arguments(self, call: ast.Call, adding: Sequence[str] = (), removing: Sequence[str] = ()) -> Edit:
         """The call with further arguments (``name=value``), and without some of its keyword arguments (by name)."""
         from shapelint.fixes.rewriting import with_arguments

@@ -150,6 +150,15 @@ def steps(chain: Sequence[Place]) -> list[Step]:
     return [Step(p.location(), p.code.co_varnames[: p.code.co_argcount]) for p in chain]
 
 
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """A value that a call hands on, and the level of the function in which it is written."""
+
+    source: Source
+    value: ast.expr
+    level: int
+
+
 class Flow:
     """Follows one layer's parameters along the calls that built it."""
 
@@ -159,6 +168,8 @@ class Flow:
         """The positional parameters of what the innermost call calls."""
         self.turn = turn
         """Which of the layers built by these same calls it is."""
+        self.obstacle = ""
+        """Why a place was not followed further, if that was so."""
 
     def spots(self, parameter: str) -> list[Spot]:
         """The places to change, the origin of the value first and the call itself last."""
@@ -178,32 +189,87 @@ class Flow:
         if found is None:
             return
         source, call = found
-        given, certain = _argument(source, call, names, parameter)
+        given = next((keyword.value for keyword in call.keywords if keyword.arg == parameter), None)
         if given is not None:
-            keyword = parameter if isinstance(source.parents.get(given), ast.keyword) else None
-            if not _is_literal(given):
-                yield from self._origins(source, given, level)
-            yield Spot(source, given, keyword)
+            yield from self._given(_Argument(source, given, level), parameter)
+            return
+        positional = self._positional(level)
+        if positional is None:
+            return
+        position = names.index(parameter) if parameter in names else len(positional)
+        if position < len(positional):
+            yield from self._given(positional[position], parameter)
             return
         for spread in [k.value for k in call.keywords if k.arg is None]:
-            entry = _entry(source, spread, parameter, call)
+            entry, known = _entry(source, spread, parameter)
             if entry is not None:
                 yield Spot(source, entry)
+            elif isinstance(spread, ast.Name) and self._is_rest(source, call, spread.id):
+                yield from self._at_caller(spread, level, parameter)
+            elif not known:
+                self._stopped(spread, f"`**{source.code_of(spread)}` may hold {parameter} already")
+            if entry is not None or not known:
                 return
-            if isinstance(spread, ast.Name) and self._is_rest(source, call, spread.id):
-                yield from self._at(level + 1, self._parameters(level), parameter)
         bound = _partial_of(source, call)
         if bound is not None:
             preset = next((k.value for k in bound.keywords if k.arg == parameter), None)
             if preset is not None and _is_literal(preset):
                 yield Spot(source, preset, None)
-        if certain:
-            yield Spot(source, call, parameter, missing=True)
+        yield Spot(source, call, parameter, missing=True)
+
+    def _given(self, argument: _Argument, parameter: str) -> Iterator[Spot]:
+        """The places for a value that is written as an argument, or in a row of arguments."""
+        source, given = argument.source, argument.value
+        origins = [] if _is_literal(given) else list(self._origins(source, given, argument.level))
+        yield from origins
+        if origins or not isinstance(given, (ast.Name, ast.Attribute, ast.IfExp)):
+            parent = source.parents.get(given)
+            yield Spot(source, given, parameter if isinstance(parent, ast.keyword) else None)
+        else:
+            # Another value here would take away the user's own way to choose it.
+            self._stopped(given, f"{parameter} is `{source.code_of(given)}`, which is set elsewhere: change it there")
+
+    def _at_caller(self, name: ast.Name, level: int, parameter: str) -> Iterator[Spot]:
+        """The places for what a function takes by any name, at its caller."""
+        if self._call(level + 1) is None:
+            self._stopped(name, f"`**{name.id}` is given from outside of this file")
+        yield from self._at(level + 1, self._parameters(level), parameter)
+
+    def _positional(self, level: int) -> list[_Argument] | None:
+        """The arguments without a name of a call, those with a star one by one; None if not all of them are known."""
+        found = self._call(level)
+        if found is None:
+            return None
+        source, call = found
+        bound = _partial_of(source, call)
+        arguments: list[_Argument] = []
+        for argument in [*(bound.args[1:] if bound is not None else ()), *call.args]:
+            row = self._row(source, argument, level) if isinstance(argument, ast.Starred) else None
+            if row is None and isinstance(argument, ast.Starred):
+                self._stopped(argument, f"the arguments come as `{source.code_of(argument)}`, which cannot be followed")
+                return None
+            arguments += [_Argument(source, argument, level)] if row is None else row
+        return arguments
+
+    def _row(self, source: Source, starred: ast.Starred, level: int) -> list[_Argument] | None:
+        """What ``*row`` stands for: a list that can be read, or what the function itself got as ``*args``."""
+        function = _function_around(source, starred)
+        rest = function.args.vararg if function is not None else None
+        if rest is not None and isinstance(starred.value, ast.Name) and starred.value.id == rest.arg:
+            given = self._positional(level + 1)
+            return None if given is None else given[len(self._parameters(level)) :]
+        row = _looked_up(source, starred.value, self.turn)
+        if not isinstance(row, (ast.Tuple, ast.List)) or any(isinstance(entry, ast.Starred) for entry in row.elts):
+            return None
+        return [_Argument(source, entry, level) for entry in row.elts]
+
+    def _stopped(self, node: ast.expr, reason: str) -> None:
+        self.obstacle = self.obstacle or f"line {node.lineno}: {reason}"
 
     def _origins(self, source: Source, expression: ast.expr, level: int) -> Iterator[Spot]:
         """Where an expression within the function at a level has its value from."""
-        value = _looked_up(source, expression, self.turn)
-        if value is not None and _is_literal(value):
+        value = self._field(source, expression, level) or _looked_up(source, expression, self.turn)
+        if value is not None and (_is_literal(value) or isinstance(value, ast.BinOp)):
             yield Spot(source, value)
             return
         if value is not None and value is not expression:
@@ -221,6 +287,41 @@ class Flow:
         if not passed and default is not None and _is_literal(default):
             yield Spot(source, default)
         yield from (spot for spot in outer if spot.missing)
+
+    def _field(self, source: Source, expression: ast.expr, level: int) -> ast.expr | None:
+        """The value of a field of a record (a dataclass, a NamedTuple) that is made in the same file."""
+        if not isinstance(expression, ast.Attribute):
+            return None
+        made = self._made(source, expression.value, level)
+        if made is None:
+            return None
+        fields = _fields(source, made)
+        given = next((k.value for k in made.keywords if k.arg == expression.attr), None)
+        names = list(fields)
+        if given is None and expression.attr in fields and names.index(expression.attr) < len(made.args):
+            given = made.args[names.index(expression.attr)]
+        return given if given is not None else fields.get(expression.attr)
+
+    def _made(self, source: Source, expression: ast.expr, level: int) -> ast.Call | None:
+        """The call that made a record, followed through names, parameters and their defaults."""
+        if isinstance(expression, ast.Call):
+            return expression
+        value = _looked_up(source, expression, self.turn)
+        if value is not None and value is not expression:
+            return self._made(source, value, level)
+        function = _function_around(source, expression)
+        if not isinstance(expression, ast.Name) or function is None:
+            return None
+        outer, caller = self._call(level + 1), self._parameters(level) if level < len(self.chain) else ()
+        if outer is not None and outer[0] is source:
+            given = next((k.value for k in outer[1].keywords if k.arg == expression.id), None)
+            if given is None and expression.id in caller:
+                position = list(caller).index(expression.id)
+                given = outer[1].args[position] if position < len(outer[1].args) else None
+            if given is not None:
+                return self._made(source, given, level + 1)
+        default = _default(function, expression.id)
+        return default if isinstance(default, ast.Call) else None
 
     def _is_rest(self, source: Source, call: ast.Call, name: str) -> bool:
         function = _function_around(source, call)
@@ -246,22 +347,6 @@ def torch_parameters(layer: nn.Module) -> list[str]:
     return list(inspect.signature(own).parameters)
 
 
-def _argument(source: Source, call: ast.Call, names: Sequence[str], parameter: str) -> tuple[ast.expr | None, bool]:
-    """A call's argument for a parameter, and whether it may be added where there is none."""
-    for keyword in call.keywords:
-        if keyword.arg == parameter:
-            return keyword.value, True
-    positional = list(call.args)
-    bound = _partial_of(source, call)
-    if bound is not None:
-        positional = [*bound.args[1:], *positional]
-    starred = any(isinstance(argument, ast.Starred) for argument in positional)
-    position = names.index(parameter) if parameter in names else len(positional)
-    if position < len(positional) and not starred:
-        return positional[position], True
-    return None, not starred
-
-
 def _partial_of(source: Source, call: ast.Call) -> ast.Call | None:
     """The ``functools.partial(...)`` that a called name stands for."""
     if not isinstance(call.func, ast.Name):
@@ -273,10 +358,23 @@ def _partial_of(source: Source, call: ast.Call) -> ast.Call | None:
     return None
 
 
-def _entry(source: Source, spread: ast.expr, parameter: str, call: ast.Call) -> ast.expr | None:
-    """The value that ``**spread`` has for a parameter, where it is a dict one can read."""
+def _entry(source: Source, spread: ast.expr, parameter: str) -> tuple[ast.expr | None, bool]:
+    """The value that ``**spread`` has for a parameter, and whether one can read what is in there."""
     value = _looked_up(source, spread, 0) if not isinstance(spread, ast.Dict) else spread
-    return _in_dict(value, parameter)
+    if isinstance(value, ast.Dict):
+        return _in_dict(value, parameter), all(isinstance(key, ast.Constant) for key in value.keys)
+    known = isinstance(value, ast.Call) and not value.args and all(k.arg is not None for k in value.keywords)
+    return _in_dict(value, parameter), known and getattr(getattr(value, "func", None), "id", "") == "dict"
+
+
+def _fields(source: Source, made: ast.Call) -> dict[str, ast.expr | None]:
+    """The fields of a record's class, in order, with their defaults; none of a class with a constructor of its own."""
+    name = getattr(made.func, "id", None)
+    found = next((n for n in source.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
+    if found is None or any(isinstance(n, ast.FunctionDef) and n.name in ("__init__", "__new__") for n in found.body):
+        return {}
+    named = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return {node.target.id: node.value for node in named if isinstance(node.target, ast.Name)}
 
 
 def _in_dict(value: ast.expr | None, key: object) -> ast.expr | None:

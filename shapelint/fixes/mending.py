@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Severity
 from shapelint.fixes import proposing
-from shapelint.fixes.changes import Amendment, Change, ProposedFix, Rewrite, applied
+from shapelint.fixes.changes import Amendment, Change, ProposedFix, Rewrite, applied, layer_of
 from shapelint.fixes.consumers import Fitted, fitted, shape_text
 from shapelint.fixes.flattening import Flattened
 from shapelint.fixes.operands import Refit
@@ -21,17 +22,23 @@ from shapelint.network.expected import without_collapse
 from shapelint.network.scales import scale_of
 from shapelint.network.steps import Step, spatial_axes, window_of
 from shapelint.rules import check, wording
-from shapelint.rules.context import Context, Culprit, Fault, Fold, label, operands_of, use_of
+from shapelint.rules.context import Context, Culprit, Fault, Fold, described, label, operands_of, use_of
 from shapelint.sizes import SizeSet, TooComplex, formulas
 from shapelint.sizes.domain import Domain
+from shapelint.words import plural
 
 if TYPE_CHECKING:
     from shapelint.api import Analysis
     from shapelint.network import Pair
     from shapelint.tracing.record import Call
 
+_MOST_COUNTED = 100
+
 LARGEST_ADDITION = 64
 """No output_padding beyond this is looked for."""
+
+_MOST_ROUNDS = 12
+"""A decoder of more levels than this is not mended level by level."""
 
 _MOST_LAYERS = 16
 """No more layers than this are fitted to what they get, one after the other."""
@@ -44,11 +51,23 @@ class Outcome:
     Attributes:
         good: the sizes that are right afterwards (they come back as they were; else, they run).
         lost: the sizes that are right today and are not afterwards.
+        stopped: the sizes that run today, right or not, and do not afterwards.
     """
 
     good: SizeSet
     lost: SizeSet
+    stopped: SizeSet
     returning: bool
+
+
+Collected = dict[object, tuple[Change, set[int]]]
+"""Changes by what they change, each with the identities of the culprits that ask for it."""
+
+Joint = tuple[list[tuple[Change, set[int]]], Outcome]
+"""Changes that mend everything together, and what they lead to."""
+
+Proposal = Callable[["Mender", Culprit], list[Change]]
+"""The changes for one culprit; none where there is none of a kind."""
 
 
 class Mender:
@@ -56,6 +75,7 @@ class Mender:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._pairs = list(context.network.pairs) if context.analysis.trace is not None else []
 
     # --- SL101 ---------------------------------------------------------------------------------------
 
@@ -91,33 +111,62 @@ class Mender:
     def _culprits(self) -> tuple[Culprit, ...]:
         return self.context.suspects
 
-    def _joint(self, style: str) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
+    def _joint(self, style: str) -> Joint | None:
         return self._parameters if style == "parameter" else self._output_sizes
 
     @functools.cached_property
-    def _parameters(self) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
+    def _parameters(self) -> Joint | None:
         """Another output_padding or padding for every layer to blame, if all together mend everything."""
-        collected: dict[object, tuple[Change, set[int]]] = {}
-        for culprit in self._culprits:
-            changes = self._parameter_changes(culprit)
-            if not changes:
-                return None
-            for change in changes:
-                if not _collect(collected, change, culprit):
-                    return None
-        return self._verified(list(collected.values()))
+        return self._in_turn(Mender._parameter_changes)
 
     @functools.cached_property
-    def _output_sizes(self) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
+    def _output_sizes(self) -> Joint | None:
         """Every decoder step to blame told which size to return."""
-        collected: dict[object, tuple[Change, set[int]]] = {}
+        return self._in_turn(Mender._size_changes)
+
+    def _in_turn(self, proposed: Proposal) -> Joint | None:
+        """Changes for all layers to blame, if together they mend everything.
+
+        A network that fails at its first merge cannot be followed beyond it. So what is found once that is mended is
+        mended as well, until nothing is left.
+        """
+        collected = self._proposals(proposed)
+        for _ in range(_MOST_ROUNDS):
+            if not collected:
+                return None
+            with applied(self.context.analysis.model, [change for change, _ in collected.values()]):
+                after = reanalyse(self.context.analysis)
+                outcome = self._judged(after)
+                if outcome is not None:
+                    return list(collected.values()), outcome
+                if after.trace is None:
+                    return None
+                later = Mender(Context(after))
+                further = later._proposals(proposed)
+            self._pairs.extend(later.context.network.pairs)
+            if not further or not _extend(collected, further):
+                return None
+        return None
+
+    def _proposals(self, proposed: Proposal) -> Collected:
+        """The changes for all layers to blame; nothing where one of them has none, or two contradict each other."""
+        collected: Collected = {}
         for culprit in self._culprits:
-            if culprit.pair is None:
-                return None
-            change = self._size_change(culprit.pair)
-            if change is None or not _collect(collected, change, culprit):
-                return None
-        return self._verified(list(collected.values()))
+            changes = proposed(self, culprit)
+            if not changes or not all(self._collect(collected, change, culprit) for change in changes):
+                return {}
+        return collected
+
+    def _collect(self, collected: Collected, change: Change, culprit: Culprit) -> bool:
+        """Add a change; those of one layer's several axes become one. False where they contradict each other."""
+        layer = layer_of(self.context.analysis.model, change.call)
+        key = change.key if layer is None else (id(layer), change.attribute)
+        known = collected.get(key)
+        merged = change if known is None else _merge(known[0], change)
+        if merged is None:
+            return False
+        collected[key] = merged, {id(culprit)} | (known[1] if known is not None else set())
+        return True
 
     def _parameter_changes(self, culprit: Culprit) -> list[Change]:
         if culprit.pair is not None:
@@ -173,6 +222,12 @@ class Mender:
         """The change of a parameter on one axis, the other axes as they are."""
         axes = spatial_axes(step.call, len(step.call.outputs[0].sizes))
         return proposing.with_padding(step.call, {step.axis: value}, axes, attribute)
+
+    def _size_changes(self, culprit: Culprit) -> list[Change]:
+        if culprit.pair is None:
+            return []
+        change = self._size_change(culprit.pair)
+        return [] if change is None else [change]
 
     def _size_change(self, pair: Pair) -> Change | None:
         up = pair.up[-1]
@@ -378,11 +433,6 @@ class Mender:
 
     # --- verifying -----------------------------------------------------------------------------------
 
-    def _verified(self, changes: list[tuple[Change, set[int]]]) -> tuple[list[tuple[Change, set[int]]], Outcome] | None:
-        """The changes with what they lead to, if every expected size is right afterwards."""
-        outcome = self._leads_to([change for change, _ in changes])
-        return None if outcome is None else (changes, outcome)
-
     def _leads_to(self, changes: Sequence[Change], ignoring: Sequence[Fault] = (), cures: str = "") -> Outcome | None:
         """What changes lead to, if every expected size is right afterwards, and no finding is new.
 
@@ -391,21 +441,23 @@ class Mender:
             ignoring: what is mended by them, where no layer is to blame for it.
             cures: the code of the finding that must be gone, where all sizes run already.
         """
-        context = self.context
         if not changes:
             return None
-        with applied(context.analysis.model, changes):
-            after = reanalyse(context.analysis)
-            if after.trace is None or not after.trace.outcomes:
-                return None
-            wanted = self._curable(ignoring)
-            if not context.expected.declared:
-                # where nothing has run so far it was not known which sizes are too small
-                wanted = without_collapse(after, wanted)
-            outcome = self._outcome(after, wanted)
-            if outcome is None:
-                return None
-            found = _kinds(check(after))
+        with applied(self.context.analysis.model, changes):
+            return self._judged(reanalyse(self.context.analysis), ignoring, cures)
+
+    def _judged(self, after: Analysis, ignoring: Sequence[Fault] = (), cures: str = "") -> Outcome | None:
+        """The same of an analysis of the changed model, while it is changed."""
+        if after.trace is None or not after.trace.outcomes:
+            return None
+        wanted = self._curable(ignoring)
+        if not self.context.expected.declared:
+            # where nothing has run so far it was not known which sizes are too small
+            wanted = without_collapse(after, wanted)
+        outcome = self._outcome(after, wanted)
+        if outcome is None:
+            return None
+        found = _kinds(check(after))
         gone = self._found - found
         if found - self._found or (cures and not any(code == cures for code, *_ in gone)):
             return None
@@ -413,16 +465,18 @@ class Mender:
 
     def _outcome(self, after: Analysis, wanted: Domain) -> Outcome | None:
         """The sizes that are right afterwards; None where an expected one is not, or one that ran does not any more."""
-        context, returning, names = self.context, self._returns, self.context.symbols
-        good, before = _right(after, returning), _right(context.analysis, returning)
+        context, names = self.context, self.context.symbols
         expected = context.spatial(wanted)
         try:
+            returning = self._returns or self._comes_to_return(after, expected)
+            good, before = _right(after, returning), _right(context.analysis, returning)
             if expected.is_empty() or not expected <= good.project(*names):
                 return None
-            passed = expected & context.analysis.valid_sizes.project(*names)
-            if not passed <= after.valid_sizes.project(*names):
+            ran, runs = context.analysis.valid_sizes.project(*names), after.valid_sizes.project(*names)
+            if not expected & ran <= runs:
                 return None
-            return Outcome(good.project(*names), before.project(*names) - good.project(*names), returning)
+            lost = before.project(*names) - good.project(*names)
+            return Outcome(good.project(*names), lost, ran - runs, returning)
         except TooComplex:
             return None  # what cannot be compared has not been verified
 
@@ -449,6 +503,12 @@ class Mender:
         return not self.context.analysis.round_trip_sizes.is_empty() and any(
             self.context.main_output(value) is not None for _, value in trace.outcomes
         )
+
+    def _comes_to_return(self, after: Analysis, expected: SizeSet) -> bool:
+        """Whether a network of which nothing could be seen, as no expected size runs, turns out to be meant to."""
+        names = self.context.symbols
+        ran = expected & self.context.analysis.valid_sizes.project(*names)
+        return ran.is_empty() and not expected.is_empty() and expected <= after.round_trip_sizes.project(*names)
 
     # --- in words ------------------------------------------------------------------------------------
 
@@ -491,10 +551,10 @@ class Mender:
             Skip(
                 pair.up[-1].call,
                 down.place,
-                down.layer,
-                down.kind == "module" and not in_sequential(self.context.analysis.model, down.layer),
+                label(down),
+                down.kind != "module" or not in_sequential(self.context.analysis.model, down.layer),
             )
-            for pair in self.context.network.pairs
+            for pair in self._pairs
             if pair.up[-1].call in calls and len(pair.down) == 1 and (down := pair.down[0].call)
         ]
 
@@ -511,8 +571,7 @@ class Mender:
         )
 
     def _source_layer(self, change: Change) -> str | None:
-        pairs = self.context.network.pairs
-        return next((p.down[0].call.layer for p in pairs if p.up[-1].call is change.call), None)
+        return next((p.down[0].call.layer for p in self._pairs if p.up[-1].call is change.call), None)
 
     def _size_text(self, own: Sequence[Change]) -> str:
         first = own[0]
@@ -527,7 +586,7 @@ class Mender:
         return text
 
     def _source_of(self, change: Change) -> str:
-        for pair in self.context.network.pairs:
+        for pair in self._pairs:
             if pair.up[-1].call is change.call:
                 return f"what `{label(pair.down[0].call)}` gets"
         return "the encoder's feature map"
@@ -556,17 +615,19 @@ def _right(analysis: Analysis, returning: bool) -> SizeSet:
     return analysis.round_trip_sizes if returning else analysis.valid_sizes
 
 
-def _collect(collected: dict[object, tuple[Change, set[int]]], change: Change, culprit: Culprit) -> bool:
-    """Add a change; those of one layer's several axes become one. False where they contradict each other."""
-    known = collected.get(change.key)
-    if known is None:
-        collected[change.key] = (change, {id(culprit)})
-        return True
-    merged = _merge(known[0], change)
-    if merged is None:
-        return False
-    collected[change.key] = (merged, known[1] | {id(culprit)})
-    return True
+def _extend(collected: Collected, further: Collected) -> bool:
+    """Add what came to light later, of which no finding tells yet; False where it is nothing new."""
+    news = False
+    for key, (change, _) in further.items():
+        known, owners = collected.get(key, (None, set()))
+        if known is not None and known.targets is not None:
+            targets = {**known.targets, **(change.targets or {})}
+            change = Change(known.call, known.attribute, targets=targets)
+            news |= targets.keys() != known.targets.keys()
+        else:
+            news |= known is None or known.value != change.value
+        collected[key] = change, owners
+    return news
 
 
 def _merge(a: Change, b: Change) -> Change | None:
@@ -632,7 +693,14 @@ def _layers_of(culprits: Iterable[Culprit]) -> set[str]:
 
 
 def _layers(changes: Iterable[Change]) -> str:
-    return wording.listed(list(dict.fromkeys(f"`{label(change.call)}`" for change in changes)))
+    return wording.listed(list(dict.fromkeys(_called(change.call) for change in changes)))
+
+
+def _called(call: Call) -> str:
+    """A layer's name, and a function's with the place from where it is called."""
+    if call.kind == "module" or call.layer or call.place is None:
+        return described(call)
+    return f"`{label(call)}` in line {call.place.location().line}"
 
 
 def _is_everything(sizes: SizeSet) -> bool:
@@ -640,7 +708,15 @@ def _is_everything(sizes: SizeSet) -> bool:
 
 
 def _lost_text(outcome: Outcome) -> str:
-    return "" if outcome.lost.is_empty() else f" ({_short(outcome.lost)}, right today, then do not)"
+    """What is given up: sizes that are right today, and (where that is not the same) those that run at all."""
+    lost, stopped = outcome.lost, outcome.stopped
+    same = outcome.returning and not lost.is_empty() and lost == stopped
+    text = "" if lost.is_empty() else f" ({_short(lost)}, right today, then do not{' run' if same else ''})"
+    if same or not outcome.returning or stopped.is_empty():
+        return text
+    number = len(list(itertools.islice(stopped.enumerate(_MOST_COUNTED), _MOST_COUNTED))) if stopped.is_finite() else 0
+    some = f"{plural(number, 'size')} " if 0 < number < _MOST_COUNTED else "sizes "
+    return f"{text}; {some}that {'ran no longer runs' if number == 1 else 'ran no longer run'}: {_short(stopped)}"
 
 
 def _short(sizes: SizeSet) -> str:

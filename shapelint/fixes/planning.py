@@ -10,10 +10,10 @@ from typing import Any
 from torch import nn
 
 from shapelint.diagnostics import Edit, Location
-from shapelint.fixes.changes import Change, Rewrite
+from shapelint.fixes.changes import Change, Rewrite, layer_of
 from shapelint.fixes.consumers import Fitted
 from shapelint.fixes.editing import Source
-from shapelint.fixes.flow import Flow, Setting, Spot, Step, edits_of, source_of, steps, torch_parameters
+from shapelint.fixes.flow import Flow, Function, Setting, Spot, Step, edits_of, source_of, steps, torch_parameters
 from shapelint.fixes.writing import CannotEditError, call_of, functional, in_sequential
 from shapelint.network.origins import construction_chain, construction_of, in_building_order
 from shapelint.network.steps import argument_names, function_name
@@ -23,6 +23,12 @@ Value = int | tuple[int, ...] | str
 """A parameter's value: a number, one for each axis, or "same"."""
 
 _DEFAULTS = {"padding": 0, "output_padding": 0}
+_NOT_ALWAYS = (
+    ast.If, ast.For, ast.While, ast.Try, ast.Match, ast.IfExp, ast.BoolOp, ast.Lambda,
+    ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+)  # fmt: skip
+"""What stands in there may not be executed, or more than once."""
+
 _CHANNELS = ("in_features", "in_channels", "num_features", "num_channels")
 
 
@@ -44,12 +50,21 @@ def plan(model: nn.Module, changes: Sequence[Change], skips: Sequence[Skip] = ()
                 edits += change.edits(model)
             elif change.targets is not None:
                 edits += _told_size(model, change, changes, skips)
-            elif _layer_of(model, change) is None:
+            elif layer_of(model, change.call) is None:
                 settings.append(_of_function(change))
+        _check(settings)
         edits += edits_of(settings)
     except CannotEditError as reason:
         return Plan((), str(reason))
     return Plan(tuple(sorted(set(edits), key=lambda e: (e.location.path, e.location.line, e.location.column, e.text))))
+
+
+def _check(settings: Iterable[Setting]) -> None:
+    """That no place is to hold two values."""
+    known: dict[object, Value] = {}
+    for setting in settings:
+        if known.setdefault(setting.spot.key, setting.value) != setting.value:
+            raise CannotEditError(f"the calls that line {setting.spot.line} makes need different values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,7 @@ class Skip:
 
     up: Any
     place: Place | None
-    layer: str
+    name: str
     direct: bool
 
 
@@ -68,35 +83,31 @@ class Skip:
 def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> Iterator[Setting]:
     """What is to be set for one parameter of all layers."""
     wanted = {
-        id(_layer_of(model, change)): _plain(change.value)
+        id(layer_of(model, change.call)): _plain(change.value)
         for change in changes
-        if change.attribute == attribute and change.targets is None and _layer_of(model, change) is not None
+        if change.attribute == attribute and change.targets is None and layer_of(model, change.call) is not None
     }
     if not wanted:
         return
     factors = {id(change.call.module): change.factors for change in changes if isinstance(change, Fitted)}
     layers = {name: m for name, m in model.named_modules() if attribute in torch_parameters(m)}
-    places = {id(m): _spots(model, name, m, attribute) for name, m in layers.items()}
+    flows = {id(m): _flow(model, name, m) for name, m in layers.items()}
+    places = {number: _spots(flow, attribute) for number, flow in flows.items()}
     for layer in layers.values():
         value = wanted.get(id(layer))
         if value is None or value == _plain(getattr(layer, attribute)):
             continue
+        if not places[id(layer)]:
+            obstacle = flows[id(layer)].obstacle
+            raise CannotEditError(obstacle or f"where {attribute} gets its value cannot be read off the source")
         spot = _agreed(places, layers.values(), layer, value, wanted, attribute)
         yield Setting(spot, value, _DEFAULTS.get(attribute), factors.get(id(layer), ()))
 
 
-def _spots(model: nn.Module, name: str, layer: nn.Module, attribute: str) -> list[Spot]:
+def _spots(flow: Flow, attribute: str) -> list[Spot]:
     """Where a parameter can be changed. A number of channels that has a name is other layers' number, too."""
-    found = _flow(model, name, layer).spots(attribute)
+    found = flow.spots(attribute)
     return [spot for spot in found if spot.is_in_call] if attribute in _CHANNELS else found
-
-
-def _layer_of(model: nn.Module, change: Change) -> nn.Module | None:
-    """The layer whose parameter a change is of; a subclass of torch's own calls the function itself."""
-    if change.call.kind == "module":
-        return change.call.module
-    module = model.get_submodule(change.layer)
-    return module if isinstance(module, nn.modules.conv._ConvNd) else None
 
 
 def _agreed(
@@ -112,8 +123,6 @@ def _agreed(
         others = [m for m in layers if any(other.key == spot.key for other in places[id(m)])]
         if all(wanted.get(id(m), _plain(getattr(m, attribute))) == value for m in others):
             return spot
-    if not places[id(layer)]:
-        raise CannotEditError(f"where {attribute} gets its value cannot be read off the source")
     line = places[id(layer)][-1].line
     raise CannotEditError(f"the layers that line {line} builds need different values of {attribute}")
 
@@ -148,9 +157,11 @@ def _plain(value: Any) -> Any:
 def _of_function(change: Change) -> Setting:
     """Another argument for a call of ``conv_transpose2d`` and the like."""
     place = change.call.place
-    spots = Flow(steps([place]), argument_names(change.call)).spots(change.attribute) if place is not None else []
+    flow = Flow(steps([place] if place is not None else []), argument_names(change.call))
+    spots = flow.spots(change.attribute)
     if place is None or not spots or not _calls(place.location(), function_name(change.call.target)):
-        raise CannotEditError(f"where {change.attribute} gets its value cannot be read off the source")
+        unknown = f"where {change.attribute} gets its value cannot be read off the source"
+        raise CannotEditError(flow.obstacle or unknown)
     return Setting(spots[0], _plain(change.value), _DEFAULTS.get(change.attribute))
 
 
@@ -169,9 +180,11 @@ def _told_size(model: nn.Module, change: Change, changes: Sequence[Change], skip
         if common:
             shape = f"{common[0]}.shape[{2 - rank}:]"
         elif others:
-            raise CannotEditError("nothing in scope at the call in forward has this size for all layers called there")
+            raise CannotEditError(
+                "no variable at that call holds a tensor of the size that each of the layers called there should return"
+            )
         else:
-            shape, edit = _kept_size(change, source, call, rank, skips)
+            shape, edit = _kept_size(change, source, call, rank, skips if len(found) == 1 else ())
             yield edit
         yield from _with_size(change, source, call, shape)
 
@@ -179,7 +192,7 @@ def _told_size(model: nn.Module, change: Change, changes: Sequence[Change], skip
 def _with_size(change: Change, source: Source, call: ast.Call, shape: str) -> Iterator[Edit]:
     if change.attribute == "output_size":
         if any(keyword.arg in ("output_size", None) for keyword in call.keywords) or len(call.args) > 1:
-            raise CannotEditError("the call has further arguments already")
+            raise CannotEditError("that call has further arguments already")
         yield source.with_arguments(call, [f"output_size={shape}"])
     elif change.call.kind == "module":
         name, imports = functional(source, call)
@@ -198,7 +211,7 @@ def _resizing(change: Change, source: Source, call: ast.Call, shape: str) -> str
     """The arguments of ``F.interpolate(x, size=…)`` in place of a call of an nn.Upsample."""
     layer = change.call.target
     if len(call.args) != 1 or call.keywords:
-        raise CannotEditError("the call has further arguments already")
+        raise CannotEditError("that call has further arguments already")
     options = "" if layer.mode == "nearest" else f', mode="{layer.mode}"'
     if layer.align_corners is not None:
         options += f", align_corners={layer.align_corners}"
@@ -206,25 +219,55 @@ def _resizing(change: Change, source: Source, call: ast.Call, shape: str) -> str
 
 
 def _kept_size(change: Change, source: Source, call: ast.Call, rank: int, skips: Sequence[Skip]) -> tuple[str, Edit]:
-    """A variable that keeps the size from before the encoder step, whose input has no name any more."""
-    function = next((n for n in source.around(call) if isinstance(n, ast.FunctionDef)), None)
+    """The size from before the encoder step, kept there under a name, as its input has none at the decoder step."""
+    function = _function_of(source, call)
+    reason = "no variable at that call holds a tensor of this size"
     for skip in skips:
         if skip.up is not change.call or skip.place is None or not skip.direct or function is None:
             continue
         location = skip.place.location()
         down = source.call_at(location) if location.path == str(source.path) else None
-        statement = next((s for s in function.body if down is not None and down in ast.walk(s)), None)
-        if down is None or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        if down is None or _function_of(source, down) is not function:
+            reason = (
+                f"the size is known where `{skip.name}` is called, and that is another function (line {location.line})"
+            )
             continue
-        if len(down.args) != 1 or not isinstance(down.args[0], ast.Name) or _rebinds(statement):
-            continue
-        name = f"{skip.layer.replace('.', '_')}_size"
-        if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(function)):
-            continue
-        edit = source.adding_statement_before(statement, f"{name} = {down.args[0].id}.shape[{2 - rank}:]")
-        if edit is not None:
-            return name, edit
-    raise CannotEditError("nothing in scope at the call in forward has this size")
+        found = _name_for_size(source, function, down, call, skip, rank)
+        if found is not None:
+            return found
+    raise CannotEditError(reason)
+
+
+def _name_for_size(
+    source: Source, function: ast.FunctionDef, down: ast.Call, up: ast.Call, skip: Skip, rank: int
+) -> tuple[str, Edit] | None:
+    """A name for the size of what an encoder step gets, or for that itself, and the edit that sets it."""
+    statement = next((s for s in function.body if down in ast.walk(s)), None)
+    used = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+    size, value = (f"{skip.name.replace('.', '_')}_{suffix}" for suffix in ("size", "input"))
+    if not down.args or statement is None or not size.isidentifier() or used & {size, value}:
+        return None
+    given = down.args[0]
+    if isinstance(given, ast.Name) and isinstance(statement, (ast.Assign, ast.AnnAssign)) and not _rebinds(statement):
+        edit = source.adding_statement_before(statement, f"{size} = {given.id}.shape[{2 - rank}:]")
+        return (size, edit) if edit is not None else None
+    if isinstance(given, (ast.Starred, ast.NamedExpr)) or not _comes_first(source, function, down, up):
+        return None
+    return f"{value}.shape[{2 - rank}:]", source.before(given, f"{value} := ")
+
+
+def _comes_first(source: Source, function: ast.FunctionDef, down: ast.Call, up: ast.Call) -> bool:
+    """Whether a call is always made before another one gets its last argument."""
+    around = [node for node in source.around(down) if node is not function and node in ast.walk(function)]
+    if any(isinstance(node, _NOT_ALWAYS) for node in around):
+        return False
+    inside = any(down in ast.walk(argument) for argument in up.args)
+    return inside or (down.end_lineno or down.lineno, down.end_col_offset or 0) <= (up.lineno, up.col_offset)
+
+
+def _function_of(source: Source, node: ast.AST) -> ast.FunctionDef | None:
+    outer = next((n for n in source.around(node) if isinstance(n, Function)), None)
+    return outer if isinstance(outer, ast.FunctionDef) else None
 
 
 def _rebinds(statement: ast.stmt) -> bool:

@@ -354,3 +354,71 @@ def linted(folder: Path, source: str, inputs: str | None = None, sizes: str | No
     file.write_text("import torch\nfrom torch import nn\n\n\n" + textwrap.dedent(source).lstrip("\n"))
     found = lint([file], inputs=inputs, sizes=sizes)
     return [finding for finding in found if finding.severity is not Severity.NOTE]
+
+
+@pytest.mark.parametrize("levels", [2, 3, 5])
+def test_every_level_of_a_decoder_is_mended_though_none_but_the_first_is_reached(levels: int) -> None:
+    class Joining(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.ModuleList(nn.Conv2d(1, 1, 3, stride=2, padding=1) for _ in range(levels))
+            self.up = nn.ModuleList(nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1) for _ in range(levels))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            skips = []
+            for down in self.down:
+                skips.append(x)
+                x = down(x)
+            for up in self.up:
+                x = torch.cat([up(x), skips.pop()], 1)[:, :1]
+            return x
+
+    (finding, *more) = findings(Joining(), {"H": 64, "W": 96})
+    assert (finding.code, more) == ("SL101", [])
+    parameter, size = finding.fixes
+    assert isinstance(parameter, ProposedFix)
+    assert isinstance(size, ProposedFix)
+    assert [a.value for a in parameter.amendments] == [(1, 1)] * levels
+    assert [a.like for a in size.amendments] == [f"down.{i}" for i in reversed(range(levels))]
+    assert "every size serves" in size.description
+
+
+def test_a_layer_used_at_two_scales_is_told_both_sizes() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+            self.up = nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            half = self.down(x)
+            y = torch.cat([self.up(self.down(half)), half], 1)[:, :1]
+            return torch.cat([self.up(y), x], 1)
+
+    (finding,) = findings(Shared())
+    assert any("output_size" in fix.description and "every size serves" in fix.description for fix in finding.fixes)
+
+
+def test_derived_layers_that_call_the_function_are_told_apart() -> None:
+    class Up(nn.ConvTranspose2d):
+        def forward(self, x: torch.Tensor, output_size: list[int] | None = None) -> torch.Tensor:
+            return super().forward(x, output_size).relu()
+
+    class Derived(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down1 = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+            self.down2 = nn.Conv2d(1, 1, 5, stride=3, padding=2)
+            self.up2 = Up(1, 1, 5, stride=3, padding=2)
+            self.up1 = Up(1, 1, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.up1(self.up2(self.down2(self.down1(x))))
+
+    model = Derived()
+    fix = findings(model)[0].fixes[0]
+    assert isinstance(fix, ProposedFix)
+    assert {a.layer: a.value for a in fix.amendments} == {"up2": (2, 2), "up1": (1, 1)}
+    for amendment in fix.amendments:
+        setattr(model.get_submodule(amendment.layer), amendment.attribute, amendment.value)
+    assert [returned(model, size) for size in (6, 12, 18)] == [6, 12, 18]
