@@ -30,15 +30,15 @@ def check(*arguments: str) -> Result:
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    shutil.copy(golden.CORPUS / "keyword_2d.py", tmp_path / "net.py")
+    shutil.copy(golden.IDIOMS / "keyword_2d.py", tmp_path / "net.py")
     return Path("net.py")
 
 
 def test_a_patch_is_shown_and_nothing_written(broken: Path) -> None:
     before = broken.read_bytes()
     result = check("net.py", "--diff", "--size", "64x64")
-    expected = (golden.CORPUS / "keyword_2d.parameter.patch").read_text()
-    assert result.stdout == expected.replace("keyword_2d.py", "net.py")
+    expected = (golden.IDIOMS / "keyword_2d.golden").read_text()
+    assert result.stdout in expected.replace("keyword_2d.py", "net.py")
     assert "Would fix 2 findings in 1 file; none left." in result.stderr
     assert result.exit_code == 1
     assert broken.read_bytes() == before
@@ -108,7 +108,7 @@ def test_files_of_one_package_are_mended(tmp_path: Path, monkeypatch: pytest.Mon
     package = tmp_path / "nets"
     package.mkdir()
     for name in ("one", "two"):
-        shutil.copy(golden.CORPUS / "keyword_2d.py", package / f"{name}.py")
+        shutil.copy(golden.IDIOMS / "keyword_2d.py", package / f"{name}.py")
     (package / "__init__.py").write_text("from nets.one import Net\nfrom nets.two import Net as Other\n")
     result = check("nets", "--fix")
     assert "Fixed 4 findings in 2 files; none left." in result.stderr
@@ -130,8 +130,53 @@ def test_one_set_of_workers_serves_all_fixes(broken: Path, monkeypatch: pytest.M
     assert started[0]._server is None  # ended
 
 
+TWO_MODELS = '''"""Two models that share a helper."""
+
+from torch import nn
+
+
+def up(i, o, extra=0):
+    return nn.ConvTranspose1d(i, o, 3, stride=2, padding=1, output_padding=extra)
+
+
+class Even(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv1d(1, 4, 3, stride=2, padding=1)
+        self.up = up(4, 1)
+
+    def forward(self, x):
+        y = self.down(x)
+        return self.up(y)
+
+
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv1d(1, 4, 3, stride=2, padding=1)
+        self.up = up(4, 1)
+
+    def forward(self, x):
+        return x + self.up(self.down(x))
+
+
+# shapelint: Even() input=(N, 1, T) size=64
+# shapelint: Odd() input=(N, 1, T) size=65
+'''
+
+
+def test_a_fix_that_breaks_another_model_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(TWO_MODELS)
+    result = check("net.py", "--fix")
+    assert "a fix was tried and undone: another finding would take its place: SL101 `up` does not" in result.stderr
+    assert "Fixed 1 finding in 1 file; none left." in result.stderr
+    expected = TWO_MODELS.replace("self.up(y)", "self.up(y, output_size=x.shape[-1:])")
+    assert Path("net.py").read_text() == expected
+
+
 def test_layers_that_need_different_values(tmp_path: Path) -> None:
-    source = (golden.CORPUS / "loop_2d.py").read_text()
+    source = (golden.IDIOMS / "loop_2d.py").read_text()
     file = tmp_path / "net.py"
     source = source.replace("for i, o in [(8, 4), (4, 1)]", "for i, o, k in [(8, 4, 3), (4, 1, 4)]")
     file.write_text(source.replace("(i, o, 3", "(i, o, k"))
