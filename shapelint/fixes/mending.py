@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Severity
 from shapelint.fixes import proposing
 from shapelint.fixes.changes import Amendment, Change, ProposedFix, Rewrite, applied, layer_of
@@ -289,6 +291,8 @@ class Mender:
         """Why nothing mends a fault, where that can be said."""
         if fault.call is None or fault.kind not in ("channels", "refused"):
             return ""
+        if any(isinstance(value, nn.Parameter) for value in fault.call.arguments):
+            return "a parameter has a fixed size there: make the model for the size that you use"
         change = fitted(fault.call, fault.example)
         if isinstance(change, str):
             return change

@@ -102,6 +102,18 @@ def test_what_a_patch_promises_is_what_torch_does(path: Path, tmp_path: Path, mo
             assert actual in (tuple(given.values()), tuple(2 * size for size in given.values()))
 
 
+@pytest.mark.parametrize("kind", patches.KINDS)
+def test_a_model_is_left_as_it_was(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = min((patches.FOLDER / kind).glob("*.py"))
+    model = built(path, path.read_text(), monkeypatch)
+    modules, tensors = dict(model.named_modules()), model.state_dict(keep_vars=True)
+    attributes = {name: dict(vars(module)) for name, module in modules.items()}
+    assert any(finding.fixes for finding in analysed(model, path.read_text()).diagnostics)
+    assert dict(model.named_modules()) == modules
+    assert all(value is tensors[name] for name, value in model.state_dict(keep_vars=True).items())
+    assert {name: dict(vars(module)) for name, module in modules.items()} == attributes
+
+
 def test_every_kind_has_files() -> None:
     assert {path.parent.name for path in patches.paths()} == set(patches.KINDS)
     assert {path.with_suffix("") for path in patches.FOLDER.glob("*/*.patch")} == {

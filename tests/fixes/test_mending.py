@@ -280,6 +280,25 @@ def test_what_no_number_of_channels_mends_is_said(tmp_path: Path) -> None:
     assert finding.why.endswith("; no fix: 9 channels do not split into 4 groups")
 
 
+def test_a_parameter_of_a_fixed_size_is_named(tmp_path: Path) -> None:
+    (finding,) = linted(
+        tmp_path,
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.patches = nn.Conv2d(3, 8, 8, stride=8)
+                self.positions = nn.Parameter(torch.zeros(1, 8, 64))
+
+            def forward(self, x):
+                return self.patches(x).flatten(2) + self.positions
+        """,
+        sizes="80x80",
+    )
+    assert finding.code == "SL305"
+    assert finding.why.endswith("no fix: a parameter has a fixed size there: make the model for the size that you use")
+
+
 def test_in_features_need_a_declared_size(tmp_path: Path) -> None:
     source = """
         class Net(nn.Module):
