@@ -95,10 +95,10 @@ def exact_divide(a: Size, b: Size, reason: str, *values: object) -> Any:
     return divide(a, b)
 
 
-def slice_length(size: Size, start: Size | None, stop: Size | None, step: int = 1) -> Size:
+def slice_length(size: Size, start: Size | None, stop: Size | None, step: Size = 1) -> Size:
     """How many elements ``start:stop:step`` takes out of ``size``, as Python and torch count."""
-    if step < 1:
-        fail("a slice's step is {}; torch takes positive steps only", step)
+    if type(step) is not int or step < 1:
+        require(step >= 1, "a slice's step is {}; torch takes positive steps only", step)
     first = _clamped(size, start) if start is not None else 0
     last = _clamped(size, stop) if stop is not None else size
     if type(first) is int and first == 0:
@@ -109,7 +109,7 @@ def slice_length(size: Size, start: Size | None, stop: Size | None, step: int = 
         length = last - first
         if type(length) is int or not implied(length >= 0):
             length = smax(length, 0)
-    return length if step == 1 else ceil_divide(length, step)
+    return length if type(step) is int and step == 1 else ceil_divide(length, step)
 
 
 def _clamped(size: Any, bound: Any) -> Any:

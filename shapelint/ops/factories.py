@@ -226,6 +226,19 @@ def new_filled(
     return Spec(_checked(sizes_argument(sizes if size is None else (size,))), dtype)
 
 
+@shape_rule("new")
+def new(input: TensorLike, *args: Any, size: Any = None, **options: Any) -> Spec:
+    """A tensor of the same dtype: of sizes, of the numbers in a list, or as another tensor."""
+    if size is None and args:
+        given = args[0]
+        if is_tensor(given):
+            return Spec(given.shape)
+        if isinstance(given, (list, tuple)) and not isinstance(given, torch.Size):
+            return Spec(_nested(given)[0])
+    sizes = args if size is None else (size,)
+    return Spec(_checked(sizes_argument(sizes)) if sizes else (0,))
+
+
 @shape_rule("new_full")
 def new_full(input: TensorLike, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Spec:
     """One value in another shape and the same dtype."""

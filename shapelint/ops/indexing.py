@@ -98,15 +98,11 @@ def _sliced(size: Size, part: slice) -> Size:
     start, stop, step = part.start, part.stop, part.step
     if start is None and stop is None and step is None:
         return size
-    if step is not None and type(step) is not int:
-        step = _number(step)
-        if type(step) is not int:
-            raise Unsupported("a slice whose step depends on a size")
     return slice_length(
         size,
         None if start is None else _number(start),
         None if stop is None else _number(stop),
-        1 if step is None else step,
+        1 if step is None else _number(step),
     )
 
 

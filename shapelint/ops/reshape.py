@@ -22,7 +22,18 @@ from shapelint.ops.dimensions import (
     sizes_argument,
 )
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Size, TooComplex, all_of, divide, divides, factors_of, implied, product, require
+from shapelint.sizes import (
+    Size,
+    TooComplex,
+    all_of,
+    divide,
+    divides,
+    factors_of,
+    implied,
+    in_terms_of,
+    product,
+    require,
+)
 
 _NUMBER_DIFFERS = "shape {} is invalid for an input of shape {}: it has another number of elements"
 
@@ -69,6 +80,8 @@ def _inferred(old: Shape, known: Sequence[Size], new: Shape) -> Any:
     fits = _divides(part, total)
     if fits is not True:
         have, want = _cancelled(_apart(have), _apart(want), _equal_on_path)
+        have = _apart([in_terms_of(size, want) for size in have])
+        have, want = _cancelled(have, _apart([in_terms_of(size, have) for size in want]), operator.is_)
         total, part = product(have), product(want)
         fits = divides(part, total)
     require(fits, "shape {} is invalid for an input of shape {}: {} does not divide {}", new, old, part, total)

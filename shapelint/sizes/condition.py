@@ -142,7 +142,10 @@ class Comparison(Condition):
             TooComplex: no set expresses it.
         """
         if self.solved is None:
-            self.solved = _solve(self.expr, self.op)
+            solution = _solve(self.expr, self.op)
+            if isinstance(solution, Comparison) and solution.expr is self.expr:
+                raise TooComplex(f"{self} compares quotients of products, which no set of sizes expresses")
+            self.solved = solution
         return self.solved
 
     def assumptions(self) -> tuple[Condition, ...]:

@@ -293,7 +293,7 @@ def _is_itself(size: Dim, divisor: Any) -> bool:
 
 def _floordiv(a: Expr, b: Expr) -> Expr:
     if not b.items:
-        return ex.floordiv(a, b.const)
+        return ex.floordiv(a if a.affine else _divided_out(a, b.const), b.const)
     number, divisor = ex.cancel(a, b)
     if not divisor.items:
         return ex.floordiv(number, divisor.const)
@@ -305,6 +305,19 @@ def _floordiv(a: Expr, b: Expr) -> Expr:
         where, elsewhere = cond.placed_of(equal), cond.placed_of(cond.negate(equal))
         return ex.piecewise(((where, ex.constant(1)), (elsewhere, ex.constant(0))))
     return bounded_quotient(number, divisor) or ex.quotient(number, divisor)
+
+
+def _divided_out(a: Expr, divisor: int) -> Expr:
+    """A product with what is known to divide its factors taken out: 8*(H//8) * 8*(W//8), where 8 divides H and W."""
+    number, factors = ex.factorize(a)
+    left = divisor // math.gcd(number, divisor)
+    written = []
+    for factor in factors:
+        shares = (share for share in range(left, 1, -1) if left % share == 0)
+        share = next((s for s in shares if path.implied(cond.divides(s, factor))), 1) if factor.affine else 1
+        left //= share
+        written.append(ex.scale(ex.floordiv(factor, share), share) if share > 1 else factor)
+    return ex.multiply_all([ex.constant(number), *written])
 
 
 MAX_QUOTIENT = 64
@@ -723,6 +736,19 @@ def factors_of(size: Size) -> list[Any]:
         return [size]
     number, factors = ex.factorize(size.expr)
     return [number, *map(of, factors)]
+
+
+def in_terms_of(size: Size, others: Iterable[Size]) -> Any:
+    """The same size on the path, as a multiple of one of the others if it is one: 8*(H//8) where 8 divides H."""
+    if not isinstance(size, Dim):
+        return size
+    growth = ex.slope(size.expr)
+    for other in others:
+        if growth and isinstance(other, Dim) and other.symbols == size.symbols:
+            times = growth / (ex.slope(other.expr) or 1)
+            if times.denominator == 1 and times > 1 and path.implied(size == other * int(times)):
+                return other * int(times)
+    return size
 
 
 def divides(divisor: Any, size: Any) -> bool | Condition:

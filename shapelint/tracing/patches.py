@@ -289,6 +289,22 @@ def _scaled_dot_product_attention(*args: Any, is_causal: Any = False, **kwargs: 
     return _original_attention(*args, is_causal=is_causal if isinstance(is_causal, bool) else False, **kwargs)
 
 
+def _as_it_is(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+    return module
+
+
+def _new_tensor(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """``torch.Tensor(x)``, ``torch.Tensor(h, w)``: constructing is no torch function that could be followed."""
+    if cls is not torch.Tensor or kwargs or not is_symbolic(args):
+        return torch._C.TensorBase.__new__(cls, *args, **kwargs)
+    given = args[0]
+    if isinstance(given, torch.Tensor):
+        return given.to(torch.float32)
+    if len(args) == 1 and isinstance(given, (list, tuple)) and not isinstance(given, torch.Size):
+        return torch.tensor(given, dtype=torch.float32)
+    return torch.empty(*args, dtype=torch.float32)
+
+
 def _as_on_cpu(function: Any) -> Any:
     """A function of autocast with "meta" answered as "cpu": autocast knows no meta device, and raises."""
 
@@ -497,6 +513,10 @@ class Patches:
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
         self.set(torch.autograd.Function, "apply", classmethod(_apply))
+        self.set(torch.Tensor, "__new__", staticmethod(_new_tensor))
+        # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them
+        self.set(nn.Module, "to", _as_it_is)
+        self.set(nn.Module, "_apply", _as_it_is)
         self.let_autocast_know_meta()
 
     def let_autocast_know_meta(self) -> None:

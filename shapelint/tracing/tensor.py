@@ -121,6 +121,9 @@ class SymbolicTensor(torch.Tensor):
     def is_contiguous(self, *args: Any, **kwargs: Any) -> bool:
         return True
 
+    def as_subclass(self, cls: type[torch.Tensor]) -> SymbolicTensor:  # type: ignore[override]
+        return self
+
     def storage_offset(self) -> int:
         return 0
 

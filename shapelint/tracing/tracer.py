@@ -40,7 +40,7 @@ from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
-from shapelint.tracing.values import plain_numbers, scalar_result
+from shapelint.tracing.values import known_result, plain_numbers
 
 MANY_ELEMENTS = 2**14
 """Tensors that are learned (a decoder's queries) are computed with if they have at most as many elements together."""
@@ -429,8 +429,8 @@ class Tracer:
                 return first
             dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
             value = result.value
-            if not result.shape and value is None and call.kind == "function":
-                value = scalar_result(call.target, call.arguments, call.keywords)
+            if value is None and call.kind == "function" and (not result.shape or _is_list_of_sizes(first)):
+                value = known_result(call.target, call.arguments, call.keywords)
             tensor = symbolic_tensor(result.shape, dtype, call, value)
             call.outputs = (tensor,)
             return tensor
@@ -567,6 +567,13 @@ def _to_meta(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _to_meta(v) for k, v in value.items()}
     return type(value)(_to_meta(v) for v in value) if type(value) in (list, tuple) else value
+
+
+def _is_list_of_sizes(first: Any) -> bool:
+    """Whether an operation's first argument is a tensor of known contents, or a list with one (``torch.stack``)."""
+    if type(first) in (list, tuple):
+        return bool(first) and _is_list_of_sizes(first[0])
+    return type(first) is SymbolicTensor and first.value is not None
 
 
 def _property(func: Any, tensor: SymbolicTensor) -> Any:

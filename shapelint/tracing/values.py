@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from shapelint.sizes import smax, smin
+from shapelint.sizes import product, smax, smin
 from shapelint.tracing.tensor import SymbolicTensor
 
 
@@ -72,6 +72,115 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 _INTEGERS = frozenset({"long", "int"})
+
+
+MANY = 64
+"""A tensor with more elements is no list of sizes."""
+
+_ARRANGEMENTS = (
+    "stack",
+    "cat",
+    "concat",
+    "concatenate",
+    "hstack",
+    "vstack",
+    "flip",
+    "roll",
+    "tile",
+    "repeat",
+    "expand",
+)
+_ORDERS = ("t", "T", "transpose", "swapaxes", "permute", "movedim", "select", "narrow", "index_select", "__getitem__")
+_FORMS = ("flatten", "unflatten", "reshape", "view", "ravel", "squeeze", "unsqueeze")
+_COPIES = ("detach", "clone", "contiguous", "cpu")
+_MOVES = frozenset({*_ARRANGEMENTS, *_ORDERS, *_FORMS, *_COPIES})
+"""Functions that put elements in other places, and compute nothing."""
+
+_REDUCTIONS: dict[str, Callable[..., Any]] = {"prod": product, "sum": sum, "max": smax, "min": smin}
+
+
+def known_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The contents of an operation's result, nested lists or a number, ``None`` if they are not known."""
+    name = getattr(func, "__name__", "")
+    if not any(_has_contents(a) for a in args):
+        return scalar_result(func, args, kwargs)
+    if name in _MOVES:
+        return _moved(func, args, kwargs)
+    if name in _REDUCTIONS:
+        return None if args[1:] or kwargs else _REDUCTIONS[name](_elements(args[0].value))
+    if name in _FUNCTIONS or name in _INTEGERS or name == "to":
+        return _element_by_element(func, args, kwargs)
+    return None
+
+
+def _has_contents(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return any(_has_contents(v) for v in value)
+    return type(value) is SymbolicTensor and isinstance(value.value, (list, tuple))
+
+
+def _elements(contents: Any) -> list[Any]:
+    """Nested lists as one."""
+    if isinstance(contents, (list, tuple)):
+        return [element for part in contents for element in _elements(part)]
+    return [contents]
+
+
+class _Unknown(Exception):
+    """A tensor whose contents are not known is among the arguments."""
+
+
+def _numbered(value: Any, known: list[Any]) -> Any:
+    """Arguments with a tensor of places in ``known`` for every tensor."""
+    if isinstance(value, torch.Tensor):
+        contents = value.value if isinstance(value, SymbolicTensor) else None if value.is_meta else value.tolist()
+        elements = _elements(contents)
+        if contents is None or isinstance(contents, SymbolicTensor) or len(elements) > MANY:
+            raise _Unknown
+        first = len(known)
+        known += elements
+        shape: Any = value.sizes if isinstance(value, SymbolicTensor) else value.shape
+        return torch.arange(first, first + len(elements), device="cpu").reshape(shape)
+    if type(value) in (list, tuple):
+        return type(value)(_numbered(v, known) for v in value)
+    return value
+
+
+def _moved(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """torch itself moves numbers in the elements' stead."""
+    known: list[Any] = []
+    try:
+        places = func(*_numbered(args, known), **{n: _numbered(v, known) for n, v in kwargs.items()})
+    except _Unknown:
+        return None
+    return _looked_up(places.tolist(), known) if isinstance(places, torch.Tensor) else None
+
+
+def _looked_up(places: Any, known: list[Any]) -> Any:
+    return [_looked_up(p, known) for p in places] if isinstance(places, list) else known[places]
+
+
+_broadcast: Any = torch.broadcast_tensors
+
+
+def _element_by_element(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The function of numbers, on each element; the arguments broadcast as torch's do."""
+    known: list[Any] = []
+    try:
+        tensors = [_numbered(a, known) for a in args if isinstance(a, torch.Tensor)]
+    except _Unknown:
+        return None
+    broadcast: Any = _broadcast(*tensors)
+    together = iter([t.flatten().tolist() for t in broadcast])
+    columns = [next(together) if isinstance(a, torch.Tensor) else a for a in args]
+    results = []
+    for at in range(broadcast[0].numel()):
+        row = tuple(known[column[at]] if type(column) is list else column for column in columns)
+        result = scalar_result(func, row, kwargs)
+        if result is None:
+            return None
+        results.append(result)
+    return _looked_up(torch.arange(len(results), device="cpu").reshape(broadcast[0].shape).tolist(), results)
 
 
 def scalar_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

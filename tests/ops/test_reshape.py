@@ -61,6 +61,18 @@ def test_rows_and_columns_in_the_batch_come_apart_again() -> None:
     assert path.domain.contains({"N": 2, "H": 16, "W": 24})
 
 
+def test_multiples_that_are_known_on_the_path_are_cancelled() -> None:
+    height, width = (dim("H") + 15) // 16, (dim("W") + 15) // 16
+    view = function_rule(torch.Tensor.view)
+    with following(Path(Domain.positive(["H", "W"]))) as path:
+        for size in (height, width):
+            path.require(size % 8 == 0, "", ())
+        blocks = view(Symbolic((height * width, 3), torch.float32), height // 8, 8, width // 8, -1)
+        assert blocks.shape[3] == 24
+        whole = view(Symbolic((64 * ((height * width) // 64), 3), torch.float32), height, width, -1)
+        assert whole.shape[2] == 3
+
+
 def test_a_window_partition_needs_multiples() -> None:
     height, width, batch = dim("H"), dim("W"), dim("N")
     view = function_rule(torch.Tensor.view)

@@ -295,6 +295,67 @@ def test_a_caller_that_raises_again_or_only_cleans_up_refuses(checks: bool) -> N
     assert [size for size in range(1, 8) if analysis.accepts(H=size)] == [4, 5, 6, 7]
 
 
+def _crop_by_tensors(m: Any, x: Tensor) -> Tensor:
+    """How one published U-Net crops a skip: the sizes are kept in tensors until F.pad."""
+    y = F.max_pool2d(x, 3)
+    crop = torch.tensor(x.shape)[2:] - torch.tensor(y.shape)[2:]
+    half = (crop / 2).int()
+    return F.pad(x, (-torch.stack((half, half)).t().flatten()).tolist())
+
+
+def _sizes_in_a_tensor(m: Any, x: Tensor) -> Tensor:
+    shape = torch.tensor([[x.shape[2], x.shape[3]], [3, 5]])
+    longest = int(torch.max(shape.flatten()[:2]))
+    return x.new_zeros(longest, int(shape.prod()), int((shape[0] * torch.tensor([2, 3])).sum()))
+
+
+@pytest.mark.parametrize("forward", [_crop_by_tensors, _sizes_in_a_tensor])
+def test_sizes_that_are_kept_in_tensors(forward: Callable[[Any, Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Model(forward), (1, 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    for height in range(3, 20):
+        for width in (3, 7, 16):
+            try:
+                expected = tuple(forward(None, torch.zeros(1, 3, height, width)).shape)
+            except RuntimeError:
+                assert not analysis.accepts(H=height, W=width)
+            else:
+                assert analysis.output_shape(H=height, W=width) == expected
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x: torch.Tensor(x),
+        lambda x: torch.Tensor(torch.zeros(x.shape[2], 3)),
+        lambda x: torch.Tensor(x.shape[0], x.shape[2]),
+        lambda x: torch.Tensor(x.shape),
+        lambda x: torch.Tensor([x.shape[0], x.shape[2]]),
+        lambda x: x.as_subclass(torch.Tensor),
+        lambda x: x.new(x.shape[2], 2),
+        lambda x: x.new(x.shape),
+        lambda x: x.new([x.shape[2], 2]),
+        lambda x: x.new(x),
+        lambda x: torch.cat([x.new(), x.new(2 * x.shape[2])]),
+    ],
+)
+def test_tensors_that_are_constructed(forward: Callable[[Tensor], Tensor]) -> None:
+    analysis = shapelint.analyze(Model(lambda m, x: forward(x)), (1, 3, "H"))
+    assert analysis.certainty == "proven"
+    for size in range(1, 5):
+        assert analysis.output_shape(H=size) == tuple(forward(torch.zeros(1, 3, size)).shape)
+    assert torch.Tensor([1.0, 2.0]).tolist() == [1.0, 2.0]
+
+
+def test_modules_are_left_where_they_are() -> None:
+    model = Model(lambda m, x: m.down.to(x)(x) + m.down.to(x.device)(x) + m.down.double().float()(x))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    analysis = shapelint.analyze(model, (1, 3, "H", 8))
+    assert analysis.certainty == "proven"
+    assert analysis.output_shape(H=9) == (1, 3, 5, 4)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_autocast_for_the_device_of_the_input() -> None:
     def forward(m: Any, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=torch.is_autocast_enabled(x.device.type)):
