@@ -281,11 +281,10 @@ class Analysis:
 
         return from_json, (self.to_json(),)
 
-    def again(self) -> Analysis:
-        """The same question asked anew, of the model as it is now."""
-        return _likeliest(
-            self.model, self.name, [self.inputs], self.declared_sizes, self.limits, training=self.training
-        )
+    def again(self, inputs: Inputs | None = None) -> Analysis:
+        """The same question asked anew, of the model as it is now; with other inputs if some are given."""
+        options = [inputs or self.inputs]
+        return _likeliest(self.model, self.name, options, self.declared_sizes, self.limits, training=self.training)
 
     def __repr__(self) -> str:
         return f"Analysis({self.name}: {self.valid_sizes}; {self.certainty})"

@@ -57,6 +57,7 @@ def check(
     """
     from shapelint.rules.analysis import findings as analysis_findings
     from shapelint.rules.context import Context
+    from shapelint.rules.guessing import without_guesses
 
     rules = rule_classes()
     chosen = [c for c, rule in rules.items() if (rule.default if select is None else c in set(select))]
@@ -66,7 +67,7 @@ def check(
     dropped = frozenset(ignore)
     found = [d for code in chosen if code not in dropped for d in rules[code]().check(context)]
     found += [d for d in analysis_findings(context) if d.code not in dropped]
-    return tuple(sorted(dict.fromkeys(found), key=_order))
+    return tuple(sorted(dict.fromkeys(without_guesses(context, found)), key=_order))
 
 
 def _order(finding: Diagnostic) -> tuple[int, str, int, int, str, str]:

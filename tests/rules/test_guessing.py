@@ -1,0 +1,116 @@
+"""A verdict that follows from inputs nobody declared is none."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import shapelint
+from shapelint.diagnostics import Severity
+
+
+class Concatenating(nn.Module):
+    """Made for a skip of twice the size, with channels of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(32, 16, 2, stride=2)
+        self.conv = nn.Conv2d(24, 16, 3, padding=1)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.conv(torch.cat([self.up(x), skip], 1))
+
+
+class Adding(nn.Module):
+    """Made for a skip of twice the size; one of a single row and column is broadcast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(16, 16, 2, stride=2)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.up(x) + skip
+
+
+class Conditioned(nn.Module):
+    """Made for tensors of different channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(4, 8, 1)
+        self.second = nn.Conv2d(3, 8, 1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        return self.first(x) + self.second(condition)
+
+
+class Mixed(nn.Module):
+    """Wrong whatever it is given: what comes out of one layer does not go into the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3)
+        self.b = nn.Conv2d(16, 8, 3)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.b(self.a(x)) + self.b(self.a(y))
+
+
+class Uneven(nn.Module):
+    """Wrong at every size but the smallest, where it broadcasts, whatever the other tensor is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 4, stride=2)
+        self.pad = nn.ZeroPad2d(1)
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return self.down(x) + self.down(self.pad(x)), y
+
+
+class Merging(nn.Module):
+    """Wrong at every size but one that is rare, whatever the other tensor is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.cat([x, self.up(self.down(x)).flip(1)], 1), y
+
+
+class Timed(nn.Module):
+    """Wrong, and its second input is no feature map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3)
+        self.b = nn.Conv2d(16, 8, 3)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.b(self.a(x)) * t[:, None, None, None]
+
+
+@pytest.mark.parametrize("model", [Concatenating(), Adding(), Conditioned()], ids=lambda m: type(m).__name__)
+def test_what_other_inputs_would_cure_is_a_remark(model: nn.Module) -> None:
+    found = shapelint.analyze(model).diagnostics
+    assert {finding.severity for finding in found} == {Severity.NOTE}
+    (remark,) = (finding for finding in found if "assumed inputs: say with --input" in finding.message)
+    assert remark.fixes == ()
+
+
+def test_what_is_declared_is_judged() -> None:
+    found = shapelint.analyze(Conditioned(), [("N", "C", "H", "W"), ("N", "C", "H", "W")]).diagnostics
+    assert {(finding.code, finding.severity) for finding in found} == {("SL402", Severity.ERROR)}
+    right = [("N", 16, "H", "W"), ("N", 16, "2*H", "2*W")]
+    assert shapelint.analyze(Adding(), right).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [(Mixed(), "SL402"), (Uneven(), "SL202"), (Merging(), "SL101"), (Timed(), "SL402")],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_no_inputs_would_cure_stands(model: nn.Module, code: str) -> None:
+    found = shapelint.analyze(model).diagnostics
+    assert code in [finding.code for finding in found if finding.severity is not Severity.NOTE]
