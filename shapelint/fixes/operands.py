@@ -117,9 +117,12 @@ def _named(source: Source, merge: ast.expr | ast.AugAssign, operand: ast.expr) -
     statement = around[depth]
     used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
     name = next((n for n in _OTHER_NAMES if n not in used), None)
-    before = None
     # within a lambda, a comprehension or a condition it is not always calculated, or not once
-    if name and isinstance(statement, _PLAIN_STATEMENTS) and all(isinstance(n, _PLAIN) for n in around[:depth]):
+    plain = all(isinstance(node, _PLAIN) for node in around[:depth]) and writing.may_come_first(
+        source, statement, operand
+    )
+    before = None
+    if name and plain and isinstance(statement, _PLAIN_STATEMENTS):
         before = source.adding_statement_before(statement, f"{name} = {source.code_of(operand)}")
     if name is None or before is None:
         raise CannotEditError("the tensor whose size is wanted has no name at the call")

@@ -83,6 +83,34 @@ def _imported(source: Source) -> dict[str, str]:
     return known
 
 
+def may_come_first(source: Source, statement: ast.AST, node: ast.expr) -> bool:
+    """Whether an expression may be calculated before what stands left of it: of two ``skips.pop()`` none may."""
+    outer = set(source.around(node))
+    left = [
+        other
+        for other in ast.walk(statement)
+        if isinstance(other, ast.expr)
+        and (other.lineno, other.col_offset) < (node.lineno, node.col_offset)
+        and other not in outer
+    ]
+    known = {"self", *(name.split(".")[0] for name in _imported(source).values())}
+    calls = [call for part in (node, *left) for call in ast.walk(part) if isinstance(call, ast.Call)]
+    if all(_root(call.func) in known for call in calls):
+        return True  # layers and functions leave what they get alone
+    return not (_names(node) & {name for other in left for name in _names(other)}) - known
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def _root(node: ast.expr) -> str:
+    """The name that an attribute, an entry or a call starts from."""
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def in_sequential(model: nn.Module, layer: str) -> bool:
     """Whether it is an ``nn.Sequential`` that calls a layer."""
     parent = layer.rpartition(".")[0]

@@ -299,6 +299,28 @@ def test_a_parameter_of_a_fixed_size_is_named(tmp_path: Path) -> None:
     assert finding.why.endswith("no fix: a parameter has a fixed size there: make the model for the size that you use")
 
 
+def test_operands_do_not_change_places(tmp_path: Path) -> None:
+    """A feature map calculated in the merge gets a name before it, unless it is of the same list as one before it."""
+    source = """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first = nn.Conv2d(3, 4, 3, padding=1)
+                self.up = nn.Sequential(nn.Upsample(scale_factor=2), nn.ReLU())
+
+            def forward(self, x):
+                maps = [self.first(x)]
+                maps.append(self.up(nn.functional.max_pool2d(maps[0], 2)))
+                return torch.cat([MERGED], 1)
+        """
+    (one,) = linted(tmp_path, source.replace("MERGED", "maps.pop(0), maps.pop()"), sizes="65x65")
+    (other,) = linted(tmp_path, source.replace("MERGED", "maps.pop(), maps.pop()"), sizes="65x65")
+    resized = [fix for finding in (one, other) for fix in finding.fixes if fix.description.startswith("resize")]
+    assert [fix.applicability for fix in resized] == [Applicability.UNSAFE, Applicability.MANUAL]
+    assert "other = maps.pop(0)" in "".join(edit.text for edit in resized[0].edits)
+    assert "has no name at the call" in resized[1].description
+
+
 def test_in_features_need_a_declared_size(tmp_path: Path) -> None:
     source = """
         class Net(nn.Module):
