@@ -112,15 +112,40 @@ class Config:
 NO_SETTINGS: Final = Config()
 
 
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Settings that are said elsewhere, such as in pytest's own file, and win over those of each file.
+
+    Attributes:
+        file: where; patterns and targets are relative to its directory where a file has no settings of its own.
+        table: as ``[tool.shapelint]`` would have them.
+    """
+
+    file: Path
+    table: Mapping[str, Any]
+
+    def upon(self, config: Config) -> Config:
+        """The settings of a file, with these.
+
+        Raises:
+            ConfigError: a value is not understood.
+        """
+        return dataclasses.replace(config, path=config.path or self.file, **_Layer(self.file, "", self.table).read())
+
+
 class Configurations:
     """The settings of each file, read once a directory.
 
-    ``file`` is ``--config``: then that one holds for all.
+    ``file`` is ``--config``: then that one holds for all. An overlay's settings win.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
-        self._given = read_config(file) if file is not None else None
+    def __init__(self, file: Path | None = None, overlay: Overlay | None = None) -> None:
+        self._overlay = overlay
+        self._given = self._laid(read_config(file)) if file is not None else None
         self._known: dict[Path, Config] = {}
+
+    def _laid(self, config: Config) -> Config:
+        return config if self._overlay is None else self._overlay.upon(config)
 
     def of_file(self, path: Path) -> Config:
         """The settings that hold for a file.
@@ -151,8 +176,8 @@ class Configurations:
         for name in FILE_NAMES:
             file = directory / name
             if file.is_file() and (name != "pyproject.toml" or _has_settings(file)):
-                return read_config(file)
-        return NO_SETTINGS if directory.parent == directory else self.of_directory(directory.parent)
+                return self._laid(read_config(file))
+        return self._laid(NO_SETTINGS) if directory.parent == directory else self.of_directory(directory.parent)
 
 
 def read_config(file: Path) -> Config:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from shapelint.baseline import Compared, compare
-from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations
+from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations, Overlay
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location, Severity
 from shapelint.limits import Pairs, limits_of
 from shapelint.loading import paths as path_arguments
@@ -125,6 +125,7 @@ def lint_detailed(
     standard_input: Request | None = None,
     as_project: bool = False,
     limits: Pairs = (),
+    overlay: Overlay | None = None,
 ) -> LintResult:
     """As ``lint``, with a summary of each model, and what was passed over; of a shard's files alone if one is given.
 
@@ -132,12 +133,12 @@ def lint_detailed(
     checked one after the other in this process if it is left out.
 
     ``standard_input`` is what the path ``-`` means. ``as_project`` treats files that are named as if they had been met
-    in a directory, which is how tools name files.
+    in a directory, which is how tools name files. ``overlay`` has settings that win over those of the files.
 
     Raises:
         LoadError: a rule selector, ``inputs`` or a configuration file is not understood.
     """
-    configurations = Configurations(Path(config) if config is not None else None)
+    configurations = Configurations(Path(config) if config is not None else None, overlay)
     chosen = Choice(tuple(select), tuple(extend_select), tuple(ignore))
     question = Question(model, _texts(inputs), _texts(sizes), limits=limits)
     parse_inputs(question.inputs)

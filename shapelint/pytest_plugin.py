@@ -6,6 +6,7 @@ neither torch nor the analysis is imported before that.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from shapelint.api import Analysis
-    from shapelint.config import Config
+    from shapelint.config import Config, Overlay
+    from shapelint.linting import CheckAll
     from shapelint.results import LintResult
 
 MARK: Final = "shapelint"
@@ -34,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("shapelint_inputs", "the input's shape, an input a line", type="linelist", default=[])
     parser.addini("shapelint_config", "a configuration file to read in place of the nearest", default="")
     parser.addini("shapelint_fail_on", "the least severity that fails: error, warning or note", default="")
+    for key, meaning in _TABLES.items():
+        parser.addini(_ini(key), f"{meaning}{_WITH_SETTINGS}", type="linelist", default=[])
+    parser.addini("shapelint_timeout", "the most seconds for one file, in a process of its own", default="")
+    parser.addini("shapelint_allow", "what files may do, in processes of their own", type="args", default=[])
 
 
 _LISTS: Final = {
@@ -42,6 +48,18 @@ _LISTS: Final = {
     "shapelint_ignore": "codes not to report",
     "shapelint_exclude": "patterns of files that are not linted",
 }
+
+_MODELS: Final = "models"
+_TABLES: Final = {
+    "per-file-ignores": 'patterns, and what is not reported there, one a line: "src/old/*" = ["SL3"]',
+    "assume": "values for constructor arguments, one a line: n_channels = 1",
+    "limits": "bounds on the effort of an analysis, one a line: seconds = 10",
+    _MODELS: 'how models are made, one a line: { target = "src/unet.py:UNet", args = [3, 2] }',
+}
+
+
+def _ini(key: str) -> str:
+    return f"shapelint_{key.replace('-', '_')}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,7 +92,10 @@ class ModelFile(pytest.File):
         from shapelint.loading.errors import LoadError
         from shapelint.loading.paths import Request
 
-        settings = self._settings()
+        try:
+            settings = self._settings()
+        except LoadError as error:
+            raise self.CollectError(f"shapelint: {error.message}") from error
         if settings.excludes(self.path):
             return
         try:
@@ -89,18 +110,40 @@ class ModelFile(pytest.File):
         from shapelint.config import Configurations
 
         file = self.config.getini("shapelint_config")
-        settings = Configurations(self.config.rootpath / file if file else None).of_file(self.path)
+        settings = Configurations(self.config.rootpath / file if file else None, self._overlay()).of_file(self.path)
         patterns = tuple(self.config.getini("shapelint_exclude"))
         return replace(settings, exclude=(*settings.exclude, *patterns), path=settings.path or self.config.inipath)
+
+    def _overlay(self) -> Overlay:
+        """What pytest's own file says as ``[tool.shapelint]`` would."""
+        from shapelint.config import Overlay
+
+        table: dict[str, Any] = {key: _table(key, lines) for key in _TABLES if (lines := self.config.getini(_ini(key)))}
+        if timeout := self.config.getini("shapelint_timeout"):
+            table["timeout"] = _number(timeout)
+        if allow := self.config.getini("shapelint_allow"):
+            table["allow"] = list(allow)
+        return Overlay(self.config.inipath or self.config.rootpath / "pytest.ini", table)
+
+    def _check_all(self) -> CheckAll:
+        """In this process; in one of its own where its time is limited or something is allowed it."""
+        from shapelint.linting import check_all_here
+
+        if not self.config.getini("shapelint_timeout") and not self.config.getini("shapelint_allow"):
+            return check_all_here
+        from shapelint.isolation.checking import Checker
+
+        return Checker(jobs=1)
 
     @cached_property
     def result(self) -> LintResult:
         """What the linter says of the file; found once for all of its models."""
         from shapelint.diagnostics import Severity
-        from shapelint.linting import check_all_here, lint_detailed
+        from shapelint.linting import lint_detailed
 
         option = self.config.getini
         config = option("shapelint_config")
+        check_all = self._check_all()
         result = lint_detailed(
             [self.path],
             inputs=option("shapelint_inputs"),
@@ -109,12 +152,37 @@ class ModelFile(pytest.File):
             extend_select=option("shapelint_extend_select"),
             ignore=option("shapelint_ignore"),
             config=self.config.rootpath / config if config else None,
-            check_all=lambda asked: check_all_here(
+            check_all=lambda asked: check_all(
                 [(replace(request, named=False), question) for request, question in asked]
             ),
+            overlay=self._overlay(),
         )
         least = option("shapelint_fail_on")
         return replace(result, fail_on=Severity(least)) if least else result
+
+
+def _table(key: str, lines: Sequence[str]) -> Any:
+    """Lines of TOML as the value of a key.
+
+    Raises:
+        ConfigError: they are no TOML.
+    """
+    from shapelint.config import ConfigError
+    from shapelint.diagnostics import Location
+
+    try:
+        if key == _MODELS:
+            return [tomllib.loads(f"model = {line}")["model"] for line in lines]
+        return tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{_ini(key)} is not written as TOML: {error}", Location("pytest", 1)) from error
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the settings say what is wrong with it
 
 
 class ModelItem(pytest.Item):

@@ -119,6 +119,72 @@ def test_settings(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*no rule is called no-such-rule*"])
 
 
+NEEDY = """
+from torch import nn
+
+class Needy(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        assert depth == "deep"
+        self.down = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        return self.up(self.down(x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "outcome"),
+    [
+        ("", None),
+        ('shapelint_assume =\n    depth = "deep"', {"failed": 1}),
+        (
+            'shapelint_assume =\n    depth = "deep"\nshapelint_per_file_ignores =\n    "need*" = ["SL1"]',
+            {"passed": 1},
+        ),
+        ('shapelint_models =\n    { target = "needy.py:Needy", args = ["deep"], sizes = "65x65" }', {"passed": 1}),
+    ],
+    ids=["none", "assume", "per-file-ignores", "models"],
+)
+def test_tables_of_settings(project: pytest.Pytester, settings: str, outcome: dict[str, int] | None) -> None:
+    project.makepyfile(needy=NEEDY)
+    project.makeini(f"[pytest]\n{settings}\n")
+    result = run(project, "--shapelint")
+    if outcome is None:
+        result.stdout.no_fnmatch_line("*SL101*")
+        return
+    result.assert_outcomes(**outcome)
+    if "failed" in outcome:
+        result.stdout.fnmatch_lines(["*SL101*"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("shapelint_limits =\n    second = 5", "*there is no limit second; did you mean seconds?*"),
+        ("shapelint_assume =\n    depth: 3", "*shapelint_assume is not written as TOML: *"),
+        ("shapelint_timeout = soon", "*timeout must be a number of seconds above 0, not a text ('soon')*"),
+        ("shapelint_allow = everything", "*allow must be some of network, process, write*"),
+    ],
+)
+def test_mistakes_in_settings_are_told(project: pytest.Pytester, settings: str, told: str) -> None:
+    project.makepyfile(models=MODELS)
+    project.makeini(f"[pytest]\n{settings}\n")
+    result = run(project, "--shapelint")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([told])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_with_a_time_limit_a_file_has_a_process_of_its_own(project: pytest.Pytester) -> None:
+    project.makepyfile(models=f"import os, time\nif 'PYTEST_CURRENT_TEST' in os.environ: time.sleep(600)\n{MODELS}")
+    project.makeini("[pytest]\nshapelint_timeout = 3\n")
+    result = run(project, "--shapelint", "-k", "Fine")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*SL907*"])
+
+
 @pytest.mark.slow
 def test_the_linters_own_settings_and_comments_hold(project: pytest.Pytester) -> None:
     project.makepyfile(models=MODELS)
@@ -177,14 +243,22 @@ def test_mark(project: pytest.Pytester) -> None:
         @pytest.mark.shapelint
         def test_without():
             pass
+        @pytest.fixture(params=[Fine, Shrinking])
+        def network(request):
+            return request.param()
+        @pytest.mark.shapelint(sizes="64x64")
+        def test_each(network):
+            pass
         """,
     )
     result = run(project, "-v", "--strict-markers")
-    result.assert_outcomes(passed=2, failed=2)
+    result.assert_outcomes(passed=3, failed=3)
     result.stdout.fnmatch_lines(
         [
             "*test_of_a_fixture FAILED*",
             "*test_without FAILED*",
+            "*test_each?Fine? PASSED*",
+            "*test_each?Shrinking? FAILED*",
             "*SL101*",
             "*is for a test that returns a model*",
         ]
