@@ -89,8 +89,8 @@ class Analysis:
 
     @functools.cached_property
     def _pinned(self) -> dict[str, int]:
-        """Inferred channel counts that the layers leave no choice in."""
-        if not self.inputs.inferred or "C" not in self.inputs.symbols:
+        """A number of channels that the layers leave no choice in, be it called C here or by the user."""
+        if "C" not in self.inputs.symbols:
             return {}
         if self.trace is None:
             return {"C": self._base["C"]} if self._base is not None else {}
@@ -311,7 +311,7 @@ def analyze(
         training: analyse the training mode instead of the eval mode.
 
     Raises:
-        InputError: ``inputs`` cannot be understood.
+        InputError: ``inputs`` or ``sizes`` cannot be understood.
     """
     plugins.load_and_warn()
     label = name or type(model).__name__
@@ -328,6 +328,10 @@ def analyze(
         options = [option for option in options if _has_sizes(option, expected)]
     analysis = _likeliest(model, label, options, expected, limits or Limits(), training=training)
     analysis.contract = contract
+    if expected is not None:
+        from shapelint.network.expected import parse_declaration
+
+        parse_declaration(expected, analysis.network.symbols)
     return analysis
 
 

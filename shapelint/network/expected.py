@@ -301,9 +301,9 @@ def _condition(part: str, text: str, symbols: Sequence[str]) -> Any:
     try:
         tree = ast.parse(written, mode="eval").body
     except SyntaxError as error:
-        raise InputError(f"{part.strip()!r} in {text!r} is not understood; {_FORMS}") from error
-    if not isinstance(tree, ast.Compare):
-        raise InputError(f"{part.strip()!r} in {text!r} is no condition; {_FORMS}")
+        raise InputError(f"{_within(part.strip(), text)} is not understood; {_FORMS}") from error
+    if not isinstance(tree, ast.Compare) or any(type(op) not in _COMPARISONS for op in tree.ops):
+        raise InputError(f"{_within(part.strip(), text)} is no condition; {_FORMS}")
     terms = [_term(node, text, symbols) for node in (tree.left, *tree.comparators)]
     return all_of(*(_COMPARISONS[type(op)](a, b) for op, a, b in zip(tree.ops, terms[:-1], terms[1:], strict=True)))
 
@@ -333,8 +333,17 @@ def _term(node: ast.expr, text: str, symbols: Sequence[str]) -> Any:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-        return _OPERATIONS[type(node.op)](_term(node.left, text, symbols), _term(node.right, text, symbols))
-    raise InputError(f"{ast.unparse(node)!r} in {text!r} is not understood; {_FORMS}")
+        left, right = _term(node.left, text, symbols), _term(node.right, text, symbols)
+        try:
+            return _OPERATIONS[type(node.op)](left, right)
+        except ZeroDivisionError as error:
+            raise InputError(f"{_within(ast.unparse(node), text)} divides by zero") from error
+    raise InputError(f"{_within(ast.unparse(node), text)} is not understood; {_FORMS}")
+
+
+def _within(part: str, text: str) -> str:
+    """The part of a text that is wrong: not twice where it is the whole."""
+    return repr(part) if part == text.strip() else f"{part!r} in {text!r}"
 
 
 def _known(name: str, symbols: Sequence[str]) -> None:

@@ -139,7 +139,11 @@ def _evaluate(node: ast.expr, text: str) -> Any:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_evaluate(node.left, text), _evaluate(node.right, text))
+        left, right = _evaluate(node.left, text), _evaluate(node.right, text)
+        try:
+            return _OPERATORS[type(node.op)](left, right)
+        except ZeroDivisionError as error:
+            raise InputError(f"{text!r} divides by zero") from error
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_evaluate(node.operand, text)
     raise InputError(_NOT_A_SIZE.format(text))

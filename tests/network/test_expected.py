@@ -51,12 +51,28 @@ def test_declarations(text: Any, sentence: str) -> None:
         ("H%2==0, H%2==1", "no size satisfies"),
         ("0x4", "sizes are at least 1"),
         (3.5, "is not understood as sizes"),
-        ("H == foo(3)", "is not understood"),
+        ("H == foo(3)", "'foo(3)' in 'H == foo(3)' is not understood"),
+        ("512by512", "'512by512' is not understood; write"),
+        ("H%0==0", "'H % 0' in 'H%0==0' divides by zero"),
+        ("H in W", "'H in W' is no condition"),
     ],
 )
 def test_bad_declarations(text: Any, part: str) -> None:
     with pytest.raises(InputError, match=re.escape(part)):
         parse_declaration(text, HW)
+
+
+def test_bad_declarations_are_told_at_once() -> None:
+    with pytest.raises(InputError, match="no size is called Q"):
+        shapelint.analyze(nn.Conv2d(3, 8, 3), ("N", 3, "H", "W"), "Q=3")
+
+
+def test_a_symbol_for_channels_is_what_the_layers_leave_of_it() -> None:
+    analysis = shapelint.analyze(Encoder(2), ("N", "C", "H", "W"))
+    assert analysis.symbols == ("N", "H", "W")
+    assert analysis.accepts(H=8, W=8)
+    assert not analysis.accepts(C=4, H=8, W=8)
+    assert analysis.diagnostics == ()
 
 
 def expected(model: nn.Module, inputs: Any = ("N", 3, "H", "W"), sizes: Any = None) -> ExpectedSizes:
