@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -57,19 +57,12 @@ class Source:
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
     @cached_property
-    def _calls(self) -> dict[tuple[int, int, int, int], ast.Call]:
-        found = {}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call):
-                end_line, end = node.end_lineno or node.lineno, node.end_col_offset or 0
-                found[node.lineno, node.col_offset, end_line, end] = node
-        return found
+    def _calls(self) -> dict[Location, ast.Call]:
+        return {self.location(node): node for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
 
     def call_at(self, place: Location) -> ast.Call | None:
-        """The call with this span, as Python's own positions tell it: columns in bytes."""
-        if place.end_line is None or place.end_column is None:
-            return None
-        return self._calls.get((place.line, place.column - 1, place.end_line, place.end_column - 1))
+        """The call with this span."""
+        return self._calls.get(replace(place, path=str(self.path)))
 
     def around(self, node: ast.AST) -> Iterator[ast.AST]:
         """What the node stands in, from the inside out."""
@@ -78,10 +71,10 @@ class Source:
             node = parent
 
     def expression_at(self, place: Location) -> ast.expr | None:
-        """The outermost expression with this span, columns in bytes."""
-        wanted = place.line, place.column - 1, place.end_line, (place.end_column or 0) - 1
-        nodes = (node for node in ast.walk(self.tree) if isinstance(node, ast.expr))
-        return next((n for n in nodes if wanted == (n.lineno, n.col_offset, n.end_lineno, n.end_col_offset)), None)
+        """The outermost expression with this span."""
+        wanted = replace(place, path=str(self.path))
+        nodes = (n for n in ast.walk(self.tree) if isinstance(n, ast.expr) and n.lineno == place.line)
+        return next((node for node in nodes if self.location(node) == wanted), None)
 
     def code_of(self, node: ast.AST) -> str:
         return ast.get_source_segment(self.text, node) or ""

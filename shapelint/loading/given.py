@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from types import CodeType, ModuleType
+from typing import Any, Final
 
 from shapelint.loading.notebooks import SUFFIX, Cell, NotebookError, cell_at, module_text, read_cells, split_cell
 
@@ -88,6 +88,10 @@ class _Loader(importlib.machinery.SourceFileLoader):
         if text is None:
             raise FileNotFoundError(path)
         return text.encode()
+
+    def source_to_code(self, data: Any, path: Any, **options: Any) -> CodeType:  # type: ignore[override]
+        # As text: it is no longer in the encoding that a comment in it may name.
+        return super().source_to_code(data.decode() if isinstance(data, bytes) else data, path, **options)
 
     def path_stats(self, path: str | bytes) -> dict[str, float]:
         raise FileNotFoundError(path)

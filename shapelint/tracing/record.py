@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -23,16 +24,23 @@ class Place:
     instruction: int
 
     def location(self) -> Location:
-        """The source span of the expression that was being evaluated."""
+        """The source span of the expression that was being evaluated, in characters (Python counts bytes)."""
         positions = list(self.code.co_positions())
         line, end_line, column, end_column = positions[self.instruction // 2]
+        path, line = self.code.co_filename, line or self.code.co_firstlineno
         return Location(
-            self.code.co_filename,
-            line or self.code.co_firstlineno,
-            (column or 0) + 1,
+            path,
+            line,
+            _characters(path, line, column or 0) + 1,
             end_line,
-            None if end_column is None else end_column + 1,
+            None if end_column is None else _characters(path, end_line or line, end_column) + 1,
         )
+
+
+def _characters(path: str, line: int, offset: int) -> int:
+    """How many characters the first ``offset`` bytes of a line are."""
+    text = linecache.getline(path, line)
+    return offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import stat
@@ -128,6 +129,65 @@ def test_one_set_of_workers_serves_all_fixes(broken: Path, monkeypatch: pytest.M
     assert "Fixed 4 findings in 2 files; none left." in check(".", "--fix").stderr
     assert len(started) == 1
     assert started[0]._server is None  # ended
+
+
+def test_other_encodings_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(golden.CORPUS / "programs" / "latin_1.py", "net.py")
+    before = Path("net.py").read_bytes().decode("latin-1")
+    (finding, *_) = lint(["net.py"])
+    assert finding.location is not None
+    assert before.splitlines()[finding.location.line - 1][finding.location.column - 1 :].startswith(
+        "nn.ConvTranspose2d"
+    )
+    assert "none left" in check("net.py", "--fix", "--unsafe-fixes").stderr
+    after = Path("net.py").read_bytes().decode("latin-1")
+    assert after == before.replace(
+        "3, 2, 1), nn.ReLU(), nn.ConvT", "3, 2, 1, output_padding=1), nn.ReLU(), nn.ConvT"
+    ).replace("(größe, 1, 3, 2, 1)", "(größe, 1, 3, 2, 1, output_padding=1)")
+
+
+def _replaced(text: str, spans: list[tuple[int, int, int, int, str]]) -> str:
+    """Text with spans (line, column, end line, end column; counted from 1) written anew, as another program would."""
+    lines = text.splitlines(keepends=True)
+    starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
+    newline = "\r\n" if "\r\n" in text else "\n"
+    for line, column, end_line, end_column, new in sorted(set(spans), reverse=True):
+        end = starts[end_line - 1] + end_column - 1
+        text = text[: starts[line - 1] + column - 1] + new.replace("\n", newline) + text[end:]
+    return text
+
+
+@pytest.mark.parametrize("name", ["wide_characters", "crlf_and_bom", "type_comments", "pix2pix_blocks"])
+def test_edits_as_data_make_the_same_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("net.py")
+    shutil.copy(golden.CORPUS / "programs" / f"{name}.py", file)
+    before = EditedFile.read(file)
+    data = json.loads(check("net.py", "--output-format", "json").stdout)[0]["fixes"]
+    sarif = json.loads(check("net.py", "--output-format", "sarif").stdout)["runs"][0]
+    assert sarif["columnKind"] == "unicodeCodePoints"
+    replacements = [
+        [
+            (r["startLine"], r["startColumn"], r["endLine"], r["endColumn"], replacement["insertedContent"]["text"])
+            for change in fix["artifactChanges"]
+            for replacement in change["replacements"]
+            for r in [replacement["deletedRegion"]]
+        ]
+        for fix in next(result for result in sarif["results"] if "fixes" in result)["fixes"]
+    ]
+    finding = lint([file])[0]
+    told = [fix for fix in finding.fixes if fix.edits]
+    edits = [fix["edits"] for fix in data if fix["edits"]]
+    assert len(told) == len(edits) == len(replacements) > 0
+    names = ("line", "column", "end_line", "end_column", "text")
+    for fix, as_json, as_sarif in zip(told, edits, replacements, strict=True):
+        file.write_bytes(before.data)
+        assert fix.apply() == (file,)
+        after = EditedFile.read(file).after
+        assert after != before.before
+        assert _replaced(before.before, [tuple(edit[name] for name in names) for edit in as_json]) == after
+        assert _replaced(before.before, as_sarif) == after
 
 
 TWO_MODELS = '''"""Two models that share a helper."""
