@@ -170,6 +170,8 @@ class Domain:
     def _affine_bounds(self, a: Expr) -> tuple[int | None, int | None]:
         if not a.items:
             return a.const, a.const
+        if len(rg.divisions(a)) > rg.MAX_DIVISIONS:
+            return None, None
         return rg.value_region(a, self._outside_holes(a.support)).bounds(0)
 
     def _product_bounds(self, term: ex.Term) -> tuple[int | None, int | None]:

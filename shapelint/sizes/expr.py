@@ -27,6 +27,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shapelint.sizes.region import Placed
 
+LONGEST_TEXT = 2_000
+"""Most characters of a formula that are written out."""
+
 _uids = itertools.count()
 _terms: dict[Any, Term] = {}
 _exprs: dict[Any, Expr] = {}
@@ -54,6 +57,10 @@ class Term:
 
     def rename(self, names: Rename) -> Expr:
         raise TypeError(f"{type(self).__name__} has no symbols")
+
+    def parts(self) -> tuple[Expr, ...]:
+        """The expressions it is made of."""
+        return ()
 
 
 class Symbol(Term):
@@ -87,6 +94,9 @@ class FloorDiv(Term):
     def rename(self, names: Rename) -> Expr:
         return floordiv(self.numerator.rename(names), self.divisor)
 
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.numerator,)
+
     def __str__(self) -> str:
         return f"{_in_brackets(self.numerator)}//{self.divisor}"
 
@@ -105,6 +115,9 @@ class Quotient(Term):
     def rename(self, names: Rename) -> Expr:
         return quotient(self.numerator.rename(names), self.divisor.rename(names))
 
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.numerator, self.divisor)
+
     def __str__(self) -> str:
         return f"{_in_brackets(self.numerator)}//{_in_brackets(self.divisor)}"
 
@@ -121,6 +134,9 @@ class Pos(Term):
 
     def rename(self, names: Rename) -> Expr:
         return positive_part(self.inner.rename(names))
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.inner,)
 
     def __str__(self) -> str:
         return f"max({self.inner}, 0)"
@@ -139,6 +155,9 @@ class Scaled(Term):
 
     def rename(self, names: Rename) -> Expr:
         return scaled(self.inner.rename(names), self.factor)
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.inner,)
 
     def __str__(self) -> str:
         return f"floor({_in_brackets(self.inner)} * {self.factor:.6g})"
@@ -160,6 +179,9 @@ class Piece(Term):
     def rename(self, names: Rename) -> Expr:
         return piecewise(tuple((where.rename(names), value.rename(names)) for where, value in self.cases))
 
+    def parts(self) -> tuple[Expr, ...]:
+        return tuple(value for _, value in self.cases)
+
     def __str__(self) -> str:
         inner = "; ".join(f"{value} if {where}" for where, value in self.cases)
         return f"({inner})"
@@ -180,6 +202,9 @@ class Product(Term):
 
     def rename(self, names: Rename) -> Expr:
         return multiply_all(factor.rename(names) for factor in self.factors)
+
+    def parts(self) -> tuple[Expr, ...]:
+        return self.factors
 
     def __str__(self) -> str:
         return "*".join(_in_brackets(factor) for factor in self.factors)
@@ -207,7 +232,13 @@ class Expr:
 
     def evaluate(self, env: Env) -> int:
         """The value for sizes ``env``, in exact integers."""
-        return self.const + sum(coefficient * term.evaluate(env) for term, coefficient in self.items)
+        # The last value is remembered, as what is written out may be exponentially longer than what is shared.
+        sizes = [symbol_value(name, env) for name in self.support]
+        known = self.memo.get("value")
+        if known is None or known[0] != sizes:
+            value = self.const + sum(coefficient * term.evaluate(env) for term, coefficient in self.items)
+            known = self.memo["value"] = (sizes, value)
+        return int(known[1])
 
     def rename(self, names: Rename) -> Expr:
         """The same formula over other symbols."""
@@ -229,7 +260,13 @@ class Expr:
         return f"Expr({self})"
 
     def __str__(self) -> str:
-        return _format(self)
+        text = self.memo.get("text")
+        if text is None:
+            text = _format(self)
+            if len(text) > LONGEST_TEXT:
+                text = f"{text[: LONGEST_TEXT // 2]} … {text[-LONGEST_TEXT // 2 :]}"
+            self.memo["text"] = text
+        return str(text)
 
 
 def make(coefficients: Iterable[tuple[Term, int]], const: int) -> Expr:
@@ -297,7 +334,8 @@ roots: dict[str, Root] = {}
 
 def square_root(square: Expr) -> Root:
     """The symbols that stand for ``isqrt(square)`` and what it leaves."""
-    name = f"√({square})"
+    text = str(square)
+    name = f"√({text if len(text) < LONGEST_TEXT else square.uid})"
     if name not in roots:
         found = Root(square, name, f"rest of {name}")
         roots[found.root] = roots[found.rest] = found

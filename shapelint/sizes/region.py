@@ -26,6 +26,9 @@ SCALED_LIMIT = 65_536
 MAX_OPERATIONS = 3_000_000
 """Steps isl may take for one question (about a second)."""
 
+MAX_DIVISIONS = 12
+"""Of a formula with more floor divisions isl is not asked which values it takes: its own limit would not end that."""
+
 _MAX_ROUNDING_RUNS = 64
 
 _uids = itertools.count()
@@ -511,7 +514,13 @@ def _stepped(runs: list[list[int]], step: int) -> isl.Set:
 
 
 def value_region(a: Expr, where: Placed) -> Region:
-    """The values an affine expression takes over a set of sizes, as a set of one variable."""
+    """The values an affine expression takes over a set of sizes, as a set of one variable.
+
+    Raises:
+        TooComplex: it is made of so many floor divisions that isl may take hours to tell.
+    """
+    if len(divisions(a)) > MAX_DIVISIONS:
+        raise TooComplex(f"{a} has more than {MAX_DIVISIONS} floor divisions in it")
     general = anonymous(a)
     region = where.region.project(tuple(where.support.index(name) for name in a.support))
     key = ("values", region.uid)
@@ -521,6 +530,19 @@ def value_region(a: Expr, where: Placed) -> Region:
         image = region.isl_set.apply(graph).compute_divs().coalesce()
         known = general.memo[key] = Region(1, image)
     assert isinstance(known, Region)
+    return known
+
+
+def divisions(a: Expr) -> frozenset[int]:
+    """The floor divisions (and other terms than symbols) in a formula, each counted once."""
+    known = a.memo.get("divisions")
+    if known is None:
+        found: set[int] = set()
+        for term, _ in a.items:
+            if not isinstance(term, ex.Symbol):
+                found |= {term.uid}.union(*(divisions(part) for part in term.parts()))
+        known = a.memo["divisions"] = frozenset(found)
+    assert isinstance(known, frozenset)
     return known
 
 

@@ -16,7 +16,7 @@ from shapelint.sizes import Condition, Domain, Path, Undecided, negate
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import compare
 from shapelint.sizes.expr import Expr
-from shapelint.sizes.region import value_region
+from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Played
@@ -140,7 +140,7 @@ class ExploringPath(Path):
         if size.is_constant:
             return [size.const]
         known = self.domain.over(size.support)
-        if size.affine:
+        if size.affine and len(divisions(size)) <= MAX_DIVISIONS:
             region = value_region(size, known)
             points = region.points(MAX_VALUES)
             return None if points is None else [p[0] for p in points]

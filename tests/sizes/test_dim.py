@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shapelint.sizes import Dim, Domain, Path, Undecided, divide, divides, following, product, scaled_floor, smax, smin
 from shapelint.sizes import expr as ex
-from shapelint.sizes.dim import evaluate, isqrt, select
+from shapelint.sizes.dim import evaluate, expr_of, isqrt, select
 from shapelint.sizes.expr import Expr
 
 H, W = Dim("H"), Dim("W")
@@ -229,3 +229,26 @@ def test_a_negative_quotient_of_sizes_is_not_taken_for_a_small_one() -> None:
         ratio = (3 - H) // (H - 1)
     for h in range(2, 40):
         assert evaluate(ratio, {"H": h}) == (3 - h) // (h - 1)
+
+
+def _grown(size: Any, steps: int) -> Any:
+    """A formula that is exponentially longer written out than its shared parts are."""
+    for step in range(2, steps):
+        size = size // step + (size + step) // 3
+    return size
+
+
+def test_a_formula_of_shared_parts_is_evaluated_part_by_part() -> None:
+    grown = _grown(H, 60)
+    assert evaluate(grown, {"H": 10**9}) == _grown(10**9, 60)
+
+
+def test_a_long_formula_is_written_with_its_middle_left_out() -> None:
+    text = str(_grown(H, 60))
+    assert " … " in text
+    assert len(text) <= ex.LONGEST_TEXT + 3
+
+
+def test_values_of_a_formula_of_many_divisions_are_not_asked_for() -> None:
+    grown = _grown(H, 20)
+    assert Domain.positive("H").bounds(expr_of(grown)) == (None, None)
