@@ -161,7 +161,7 @@ def main() -> None:
     default=4096,
     show_default=True,
     metavar="MB",
-    help="The most memory that one file may take.",
+    help="The most memory that one file may take (held to on Linux only).",
 )
 @click.option(
     "--limit",
@@ -339,8 +339,12 @@ def _tell_remarks(result: LintResult, verbose: bool) -> None:
     for remark in result.remarks:
         click.echo(f"shapelint: {remark}", err=True)
     if verbose:
+        from shapelint.isolation.scheduling import limits_memory
+
         for line in skipped_lines(result):
             click.echo(line, err=True)
+        if not limits_memory():
+            click.echo("memory is not limited: this system does not say how much a process holds", err=True)
 
 
 def _status(result: LintResult, exit_zero: bool) -> int:

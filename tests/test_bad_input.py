@@ -109,6 +109,16 @@ class TestWithoutTorch:
         assert check().exit_code == 0
 
 
+@pytest.mark.usefixtures("_no_workers")
+@pytest.mark.parametrize("known", [True, False])
+def test_that_memory_is_not_limited_is_told(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapelint.isolation.scheduling.resident_megabytes", lambda pid: 9 * known)
+    write("plain.py", "x = 1\n")
+    result = CliRunner().invoke(main, ["check", "--verbose"])
+    told = "memory is not limited: this system does not say how much a process holds\n"
+    assert result.stderr == "0 names passed over\n" + ("" if known else told)
+
+
 def test_what_only_running_it_can_tell() -> None:
     """All in one run: each costs its own result alone."""
     write("circular_a.py", f"from circular_b import b\n{NET}a = 1\n")

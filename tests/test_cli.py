@@ -134,7 +134,7 @@ class TestBadInput:
 def test_a_directory_without_models_is_clean_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("torch")
     result = run("check", str(tmp_path))
-    assert (result.exit_code, result.output) == (0, "No models found in 0 files.\n")
+    assert (result.exit_code, result.output) == (0, "No Python files found.\n")
     assert json.loads(run("check", str(tmp_path), "--output-format", "json").output) == []
 
 

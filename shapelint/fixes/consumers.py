@@ -53,6 +53,8 @@ def fitted(call: Call, env: dict[str, int]) -> Fitted | str | None:
     if known is None or given is None:
         return None
     _, attribute, axis = known
+    if axis >= len(given.sizes):
+        return None
     arriving = _at(given.sizes[axis], env)
     if arriving == getattr(layer, attribute):
         return None

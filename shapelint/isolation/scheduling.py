@@ -149,6 +149,11 @@ def _frames(trace: str) -> tuple[tuple[str, int], ...]:
     return tuple((match["file"], int(match["line"])) for match in _FRAME.finditer(text))
 
 
+def limits_memory() -> bool:
+    """Does this system say how much memory a process holds? Else nothing is held to a limit."""
+    return resident_megabytes(os.getpid()) > 0
+
+
 def resident_megabytes(pid: int | None) -> int:
     """The memory that a process holds for itself; 0 where the system does not say."""
     try:

@@ -49,5 +49,5 @@ def closing(result: LintResult) -> str:
     if counts:
         return f"Found {listed(counts)}{models}."
     if not result.models:
-        return f"No models found in {plural(result.files, 'file')}."
+        return f"No models found in {plural(result.files, 'file')}." if result.files else "No Python files found."
     return f"No problems found{models}."

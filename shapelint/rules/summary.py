@@ -40,10 +40,15 @@ def _valid(analysis: Analysis) -> str:
     if analysis.trace is None:
         return analysis.enumeration.sentence()
     sizes = analysis.valid_sizes
-    if sizes.is_empty():
-        return "no sizes run"
+    if _runs_nowhere(analysis):
+        return "no sizes run" if analysis.inputs.symbols else "does not run"
     kept = [s for s in sizes.symbols if s in analysis.network.symbols]
     return str(sizes.project(*kept)) if kept else str(sizes)
+
+
+def _runs_nowhere(analysis: Analysis) -> bool:
+    """Also of an input whose sizes are all fixed, so that there is no set of them that could be empty."""
+    return analysis.valid_sizes.is_empty() or (analysis.trace is not None and not analysis.trace.outcomes)
 
 
 def _output_seen(analysis: Analysis) -> list[str]:
@@ -65,7 +70,7 @@ def _output_seen(analysis: Analysis) -> list[str]:
 def _output(analysis: Analysis) -> list[str]:
     if analysis.trace is None:
         return _output_seen(analysis)
-    if analysis.valid_sizes.is_empty():
+    if _runs_nowhere(analysis):
         return []
     symbols = analysis.network.symbols
     if not symbols:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from torch import nn
 
 import shapelint
 from shapelint.diagnostics import Diagnostic
@@ -122,3 +123,12 @@ def test_why_not(file: str, name: str, sizes: dict[str, int], code: str, part: s
     assert part in reason.message
     assert "nearest" in reason.example
     assert reason.location is not None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code"), [((1, 3, 2, 2), "SL302"), ((1, 4, 8, 8), "SL402"), ((3,), "SL402")], ids=str
+)
+def test_fixed_sizes_that_do_not_run(inputs: tuple[int, ...], code: str) -> None:
+    analysis = shapelint.analyze(nn.Sequential(nn.Conv2d(3, 8, 3)), inputs)
+    assert [finding.code for finding in analysis.diagnostics] == [code]
+    assert analysis.summary() == "Sequential: does not run; proven"
