@@ -281,9 +281,9 @@ class Analysis:
 
         return from_json, (self.to_json(),)
 
-    def again(self, inputs: Inputs | None = None) -> Analysis:
-        """The same question asked anew, of the model as it is now; with other inputs if some are given."""
-        options = [inputs or self.inputs]
+    def again(self) -> Analysis:
+        """The same question asked anew, of the model as it is now."""
+        options = [self.inputs]
         return _likeliest(self.model, self.name, options, self.declared_sizes, self.limits, training=self.training)
 
     def __repr__(self) -> str:

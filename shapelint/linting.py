@@ -47,6 +47,7 @@ Result = TypeVar("Result")
 _WRONG_MODEL: Final = frozenset({"SL302", "SL402"})
 _CONTRACT: Final = "SL701"
 _MOST_ALTERNATIVES: Final = 4
+_NO_MEMORY: Final = "can't allocate memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,7 +434,11 @@ def _read_at(
         limits = limits_of(question.config.limits, question.limits)
         analysis = analyze(built.model, inputs, sizes, name=built.name, limits=limits)
         if analysis.certainty == "enumerated" and (with_values := on_cpu(built)):
-            analysis = analyze(with_values.model, inputs, sizes, name=built.name, limits=limits)
+            try:
+                analysis = analyze(with_values.model, inputs, sizes, name=built.name, limits=limits)
+            except RuntimeError as error:
+                if _NO_MEMORY not in str(error):  # else it is too large to be run: what the meta device shows stands
+                    raise
         return read(built, analysis)
     except InputError as error:
         raise LoadError(BAD_INPUT, str(error), target.location) from error
@@ -441,7 +446,8 @@ def _read_at(
         location = user_location(error, path)
         message = f"cannot analyse {target.name}: {reason_of(error)}{elsewhere(error, path)}"
         place = target.location if location.line == 1 else location
-        raise LoadError(CANNOT_TRACE, message, place, guessed=bool(built.assumptions)) from error
+        guessed = bool(built.assumptions) or inputs is None
+        raise LoadError(CANNOT_TRACE, message, place, guessed=guessed) from error
 
 
 def order(finding: Diagnostic) -> tuple[str, int, int, str, str]:

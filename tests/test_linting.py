@@ -215,6 +215,26 @@ def test_a_model_that_needs_values_is_analysed_on_the_cpu(monkeypatch: pytest.Mo
     assert [model.certainty for model in lint_detailed([write("net.py")]).models] == ["proven"]
 
 
+def test_a_model_that_is_too_large_for_the_cpu_is_analysed_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyze(model: nn.Module, inputs: Any, sizes: Any, *, name: str, limits: Limits) -> FakeAnalysis:
+        if not next(model.parameters()).is_meta:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 113246208 bytes.")
+        return FakeAnalysis(model, inputs, sizes, name, "enumerated")
+
+    analysing(monkeypatch, analyze)
+    assert [model.certainty for model in lint_detailed([write("net.py")]).models] == ["enumerated"]
+
+
+def test_an_analysis_that_raises_is_a_remark_where_nobody_said_what_the_inputs_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    analysing(monkeypatch, lambda model, inputs, sizes, *, name, limits: model(None))
+    write("nets/net.py", NET.replace("return self.conv(x)", "return x.undefined"))
+    assert [finding.severity for finding in lint(["nets"])] == [Severity.NOTE]
+    assert [finding.severity for finding in lint(["nets/net.py"])] == [Severity.ERROR]
+    assert [finding.severity for finding in lint(["nets"], inputs="N,3,H,W")] == [Severity.ERROR]
+
+
 def test_what_forward_prints_stays_away_from_the_report(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,6 @@ NAMES_BY_RANK: dict[int, tuple[str, ...]] = {
 Contents = Callable[..., torch.Tensor]
 """Makes a tensor as ``torch.zeros`` does: of a shape, with a dtype and device."""
 
-_TIED = frozenset(name for names in NAMES_BY_RANK.values() for name in names if name != "N")
 _NOT_A_SIZE = "{!r} is not a size: write a number, a name such as H, or an expression such as 2*H"
 
 
@@ -65,22 +64,6 @@ class Inputs:
             self.symbols,
             self.inferred,
         )
-
-    def untied(self) -> Inputs | None:
-        """The same, where each tensor after the first has sizes of its own; None if there is nothing to tell apart.
-
-        Batch sizes stay equal.
-        """
-
-        def renamed(value: Any, number: int) -> Any:
-            if number == 1 or not isinstance(value, SymbolicTensor) or value.value is not None:
-                return value
-            own = [dim(f"{size}{number}") if str(size) in _TIED else size for size in value.sizes]
-            return symbolic_tensor(tuple(own), value.dtype)
-
-        args = tuple(renamed(value, number) for number, value in enumerate(self.args, 1))
-        symbols = _symbols((*args, *self.keywords.values()))
-        return Inputs(args, self.keywords, symbols, inferred=True) if symbols != self.symbols else None
 
     def concrete(
         self, env: Mapping[str, int], device: str, contents: Contents = torch.zeros
