@@ -175,6 +175,11 @@ class Flow:
         """The places to change, the origin of the value first and the call itself last."""
         return list(_unique(self._at(0, self.names, parameter)))
 
+    def writes(self, spot: Spot) -> bool:
+        """Whether it is the layer's own call in which a value stands."""
+        found = self._call(0)
+        return found is not None and found[1] in (spot.source.parents.get(spot.node), spot.argument_of)
+
     def _call(self, level: int) -> tuple[Source, ast.Call] | None:
         if level >= len(self.chain):
             return None
@@ -222,12 +227,19 @@ class Flow:
         source, given = argument.source, argument.value
         origins = [] if _is_literal(given) else list(self._origins(source, given, argument.level))
         yield from origins
-        if origins or not isinstance(given, (ast.Name, ast.Attribute, ast.IfExp)):
+        if origins or not self._is_chosen(source, given):
             parent = source.parents.get(given)
             yield Spot(source, given, parameter if isinstance(parent, ast.keyword) else None)
         else:
             # Another value here would take away the user's own way to choose it.
             self._stopped(given, f"{parameter} is `{source.code_of(given)}`, which is set elsewhere: change it there")
+
+    def _is_chosen(self, source: Source, given: ast.expr) -> bool:
+        """Whether a value is the user's own way to choose it; a loop's variable is not."""
+        if isinstance(given, ast.Name) and not _is_looped(source, given):
+            value = _looked_up(source, given, self.turn)
+            return value is None or self._is_chosen(source, value)
+        return isinstance(given, (ast.Attribute, ast.IfExp))
 
     def _at_caller(self, name: ast.Name, level: int, parameter: str) -> Iterator[Spot]:
         """The places for what a function takes by any name, at its caller."""
@@ -448,9 +460,18 @@ def _loop_element(source: Source, name: ast.Name, turn: int) -> ast.expr | None:
             path = _path_to(loop.target, name.id)
             if path is None:
                 continue
-            items = loop.iter if isinstance(loop.iter, (ast.List, ast.Tuple)) else _looked_up(source, loop.iter, turn)
+            iterated, path = _numbered_or_zipped(loop.iter, path)
+            items = iterated if isinstance(iterated, (ast.List, ast.Tuple)) else _looked_up(source, iterated, turn)
             return _element(items, path, turn) if len(loops) == 1 else None
     return None
+
+
+def _is_looped(source: Source, name: ast.Name) -> bool:
+    """Whether a loop around sets a name."""
+    loops: list[Any] = []
+    for node in source.around(name):
+        loops += [node] if isinstance(node, ast.For) else node.generators if isinstance(node, _COMPREHENSIONS) else []
+    return any(_path_to(loop.target, name.id) is not None for loop in loops)
 
 
 def _path_to(target: ast.expr, name: str) -> tuple[int, ...] | None:
@@ -462,6 +483,17 @@ def _path_to(target: ast.expr, name: str) -> tuple[int, ...] | None:
             if path is not None:
                 return (position, *path)
     return None
+
+
+def _numbered_or_zipped(iterated: ast.expr, path: tuple[int, ...]) -> tuple[ast.expr, tuple[int, ...]]:
+    """What a variable at this place of a loop's target goes through, within ``enumerate`` and ``zip``."""
+    called = getattr(iterated.func, "id", "") if isinstance(iterated, ast.Call) and not iterated.keywords else ""
+    if isinstance(iterated, ast.Call) and path and not any(isinstance(a, ast.Starred) for a in iterated.args):
+        if called == "enumerate" and path[0] == 1 and len(iterated.args) == 1:
+            return _numbered_or_zipped(iterated.args[0], path[1:])
+        if called == "zip" and path[0] < len(iterated.args):
+            return _numbered_or_zipped(iterated.args[path[0]], path[1:])
+    return iterated, path
 
 
 def _element(items: ast.expr | None, path: Sequence[int], turn: int) -> ast.expr | None:

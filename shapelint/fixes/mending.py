@@ -22,7 +22,7 @@ from shapelint.fixes.uneven import Uneven
 from shapelint.fixes.writing import in_sequential
 from shapelint.network.expected import without_collapse
 from shapelint.network.scales import scale_of
-from shapelint.network.steps import Step, spatial_axes, window_of
+from shapelint.network.steps import Step, spatial_axes
 from shapelint.rules import check, wording
 from shapelint.rules.context import Context, Culprit, Fault, Fold, described, label, operands_of, use_of
 from shapelint.sizes import SizeSet, TooComplex, formulas
@@ -418,22 +418,25 @@ class Mender:
         return (self._fix(f"{text}{self._effect(outcome)}", Applicability.UNSAFE, [change]),)
 
     def _taken(self, fault: Fault) -> Fix | None:
-        """The output_padding of formula (5), or the largest that PyTorch takes."""
+        """An output_padding that PyTorch takes, for every layer that has another one: further ones come to light."""
+        changes: list[Change] = []
         call = fault.call
-        if call is None or call.kind != "module":
-            return None
-        axes = spatial_axes(call, 0)
-        windows = [w for axis in range(-axes, 0) if (w := window_of(call, axis, axes)) is not None]
-        exact = [2 * w.padding + w.stride - w.effective for w in windows]
-        limits = [max(w.stride, w.dilation) - 1 for w in windows]
-        value = tuple(min(max(e, 0), limit) for e, limit in zip(exact, limits, strict=True))
-        change = Change(call, "output_padding", value)
-        with applied(self.context.analysis.model, [change]):
-            after = reanalyse(self.context.analysis)
-        if after.trace is None or not after.trace.outcomes:
-            return None
-        text = f"output_padding={_value_text(value)}: then {wording.phrase(after.valid_sizes)} run"
-        return self._fix(text, Applicability.SAFE, [change])
+        while call is not None and call.kind == "module" and len(changes) < _MOST_LAYERS:
+            change = proposing.taken(call)
+            if any(change.key == known.key for known in changes):
+                return None
+            changes.append(change)
+            with applied(self.context.analysis.model, changes):
+                after = reanalyse(self.context.analysis)
+                if after.trace is None:
+                    return None
+                runs = not after.valid_sizes.is_empty()
+                refused = (f.call for f in Context(after).faults if f.kind == "output_padding")
+                call = None if runs else next(refused, None)
+            if runs:
+                text = f"{_parameter_text(changes)}: then {wording.phrase(after.valid_sizes)} run"
+                return self._fix(text, Applicability.SAFE, changes)
+        return None
 
     # --- verifying -----------------------------------------------------------------------------------
 

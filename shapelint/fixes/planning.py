@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ _NOT_ALWAYS = (
 )  # fmt: skip
 """What stands in there may not be executed, or more than once."""
 
+_NUMBERS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "dilation", "groups")
 _CHANNELS = ("in_features", "in_channels", "num_features", "num_channels")
 
 
@@ -92,6 +94,7 @@ def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> I
     factors = {id(change.call.module): change.factors for change in changes if isinstance(change, Fitted)}
     layers = {name: m for name, m in model.named_modules() if attribute in torch_parameters(m)}
     flows = {id(m): _flow(model, name, m) for name, m in layers.items()}
+    meanings = _Meanings(model)
     places = {number: _spots(flow, attribute) for number, flow in flows.items()}
     for layer in layers.values():
         value = wanted.get(id(layer))
@@ -100,6 +103,10 @@ def _of_layers(model: nn.Module, changes: Sequence[Change], attribute: str) -> I
         if not places[id(layer)]:
             obstacle = flows[id(layer)].obstacle
             raise CannotEditError(obstacle or f"where {attribute} gets its value cannot be read off the source")
+        flow = flows[id(layer)]
+        places[id(layer)] = [s for s in places[id(layer)] if flow.writes(s) or not meanings.others(s, attribute)]
+        if not places[id(layer)]:
+            raise CannotEditError(f"the value of {attribute} is another parameter's value, too")
         spot = _agreed(places, layers.values(), layer, value, wanted, attribute)
         yield Setting(spot, value, _DEFAULTS.get(attribute), factors.get(id(layer), ()))
 
@@ -108,6 +115,29 @@ def _spots(flow: Flow, attribute: str) -> list[Spot]:
     """Where a parameter can be changed. A number of channels that has a name is other layers' number, too."""
     found = flow.spots(attribute)
     return [spot for spot in found if spot.is_in_call] if attribute in _CHANNELS else found
+
+
+class _Meanings:
+    """Which parameters of convolutions have their values from one place in the source. Looked up when first asked."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def others(self, spot: Spot, attribute: str) -> set[str]:
+        """The parameters besides this one that have their value from there."""
+        return set() if spot.missing else self._of.get(id(spot.node), set()) - {attribute}
+
+    @functools.cached_property
+    def _of(self) -> dict[int, set[str]]:
+        found: dict[int, set[str]] = {}
+        for name, module in self.model.named_modules():
+            if not isinstance(module, nn.modules.conv._ConvNd):
+                continue
+            flow = _flow(self.model, name, module)
+            for parameter in _NUMBERS:
+                for spot in flow.spots(parameter):
+                    found.setdefault(id(spot.node), set()).update(() if spot.missing else (parameter,))
+        return found
 
 
 def _agreed(

@@ -463,3 +463,10 @@ def test_derived_layers_that_call_the_function_are_told_apart() -> None:
     for amendment in fix.amendments:
         setattr(model.get_submodule(amendment.layer), amendment.attribute, amendment.value)
     assert [returned(model, size) for size in (6, 12, 18)] == [6, 12, 18]
+
+
+def test_every_output_padding_that_torch_refuses_is_mended_at_once() -> None:
+    layers = [nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, output_padding=2) for _ in range(3)]
+    (finding,) = findings(nn.Sequential(*layers))
+    assert finding.code == "SL102"
+    assert finding.fixes[0].description.startswith("output_padding=0 for `0`, `1` and `2`: then all sizes run")

@@ -147,6 +147,51 @@ def test_other_encodings_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ).replace("(größe, 1, 3, 2, 1)", "(größe, 1, 3, 2, 1, output_padding=1)")
 
 
+def test_all_programs_are_mended_at_once_and_stay_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for case in golden.cases():
+        if case.path.parent != golden.IDIOMS:
+            shutil.copy(case.path, tmp_path)
+
+    def lint_all(check_all: object) -> LintResult:
+        return lint_detailed(["."], check_all=check_all)  # type: ignore[arg-type]
+
+    made = repair(lint_all, Checker(2), unsafe=True)
+    assert made.undone == ()
+    left = [finding for finding in made.after.diagnostics if finding.severity is not Severity.NOTE]
+    assert left == []
+    assert len(made.files) == len(list(tmp_path.glob("*.py")))
+    made.write()
+    again = repair(lint_all, Checker(2), unsafe=True)
+    assert again.files == ()
+    assert again.undone == ()
+
+
+SHARED = """from torch import nn
+
+ZERO = 0
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(4, 1, 3, 2, 1, ZERO)
+        self.head = nn.Conv2d(1, 1, 1, 1, ZERO)
+
+    def forward(self, x):
+        return self.head(self.up(self.down(x)))
+"""
+
+
+def test_a_constant_of_several_parameters_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(SHARED)
+    (finding,) = lint([file])
+    finding.fixes[0].apply()
+    assert file.read_text() == SHARED.replace("2, 1, ZERO)", "2, 1, 1)")
+
+
 def _replaced(text: str, spans: list[tuple[int, int, int, int, str]]) -> str:
     """Text with spans (line, column, end line, end column; counted from 1) written anew, as another program would."""
     lines = text.splitlines(keepends=True)
