@@ -1,6 +1,6 @@
 """How many model files a second are linted, by number of workers, and what a hub of a million models would cost.
 
-python -m benchmarks.throughput [--count 2000] [--workers 1,2,4]
+python -m benchmarks.throughput [--count 2000] [--workers 1,2,4] [--write benchmarks/THROUGHPUT.md]
 
 The files are generated: U-Nets, autoencoders, classifiers and generators of varying depth and width, a third of them
 with a mistake. Every file is a task of a process pool, as ``shapelint.lint(paths, executor=...)`` runs it; the first
@@ -10,15 +10,19 @@ task of a worker, which imports torch, is counted.
 from __future__ import annotations
 
 import argparse
+import platform
 import random
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 from shapelint.distributing import on_executor
+from shapelint.isolation.checking import cores
 from shapelint.linting import lint_detailed
 
 HUB = 1_000_000
@@ -108,11 +112,11 @@ class Measured:
     def rate(self) -> float:
         return self.files / self.seconds
 
-    def line(self) -> str:
+    def row(self) -> str:
         hours = HUB / self.rate / 3600
         return (
-            f"{self.workers:>7}  {self.seconds:>8.1f}  {self.rate:>9.1f}  {1000 * self.workers / self.rate:>13.0f}"
-            f"  {hours:>10.1f}  {hours * self.workers:>10.1f}"
+            f"| {self.workers} | {self.seconds:.1f} | {self.rate:.1f} | {1000 * self.workers / self.rate:.0f} "
+            f"| {hours:.1f} | {hours * self.workers:.1f} |"
         )
 
 
@@ -125,17 +129,38 @@ def measure(paths: list[Path], workers: int) -> Measured:
     return Measured(workers, len(paths), len(result.diagnostics), seconds)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=2000, help="how many files (2000)")
     parser.add_argument("--workers", default="1,2", help="numbers of workers, by commas (1,2)")
-    options = parser.parse_args()
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the table to this file")
+    options = parser.parse_args(arguments)
+    lines = head(options.count)
+    print("\n".join(lines))
     with tempfile.TemporaryDirectory() as folder:
         paths = write_files(Path(folder), options.count)
-        print(f"{options.count} generated model files; a million models from the rate:")
-        print("workers   seconds    files/s  ms/file/worker  1M: hours  CPU hours")
         for workers in map(int, options.workers.split(",")):
-            print(measure(paths, workers).line(), flush=True)
+            lines.append(measure(paths, workers).row())
+            print(lines[-1], flush=True)
+    if options.write:
+        options.write.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def head(count: int) -> list[str]:
+    """What stands above the rows."""
+    versions = f"torch {version('torch')}, Python {platform.python_version()}, {cores()} cores, {platform.machine()}"
+    return [
+        "# Many model files",
+        "",
+        f"Written by `python -m benchmarks.throughput --count {count} --write benchmarks/THROUGHPUT.md`. {versions}.",
+        "",
+        f"{count} generated files with a model each, linted as `shapelint.lint(paths, executor=...)` does on a process",
+        "pool, the start of the workers counted. The last two columns are what a hub of a million models would take at",
+        "that rate, by the clock and in hours of workers.",
+        "",
+        "| workers | seconds | files a second | ms a file and worker | a million: hours | worker hours |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
 
 
 if __name__ == "__main__":
