@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from shapelint import __version__
 from shapelint.diagnostics import Severity
@@ -42,6 +43,20 @@ _CHECK_SECTIONS = {
     "Exit status": ("fail_on", "exit_zero"),
     "The run": ("jobs", "timeout", "memory", "limits", "allow", "no_cache", "watch"),
 }
+
+
+def _complete_codes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Codes and names of rules; the last one of a list."""
+    from shapelint.documentation import documented
+
+    before, comma, last = incomplete.rpartition(",")
+    names = [name for rule in documented() for name in (rule.code, rule.name)]
+    return [f"{before}{comma}{name}" for name in names if name.lower().startswith(last.lower())]
+
+
+def _complete_paths(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files, by the shell's own means."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 @click.group(context_settings=_CONTEXT)
@@ -73,7 +88,7 @@ def main() -> None:
 
 
 @main.command(cls=Sectioned, sections=_CHECK_SECTIONS)
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=_complete_paths)
 @click.option("--model", metavar="EXPR", help="The model, as an expression in the file: 'UNet(3, 2)'.")
 @click.option(
     "--input",
@@ -92,12 +107,26 @@ def main() -> None:
     "the multiples of the network's total stride are expected to work.",
 )
 @click.option(
-    "--select", multiple=True, metavar="CODES", help="Look for these alone: SL101, SL1, lossy-round-trip, ALL."
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    shell_complete=_complete_codes,
+    help="Look for these alone: SL101, SL1, lossy-round-trip, ALL.",
 )
 @click.option(
-    "--extend-select", multiple=True, metavar="CODES", help="Look for these as well (some are off by default)."
+    "--extend-select",
+    multiple=True,
+    metavar="CODES",
+    shell_complete=_complete_codes,
+    help="Look for these as well (some are off by default).",
 )
-@click.option("--ignore", multiple=True, metavar="CODES", help="Do not report these.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CODES",
+    shell_complete=_complete_codes,
+    help="Do not report these.",
+)
 @click.option(
     "--output-format",
     type=click.Choice(format_names()),
@@ -408,7 +437,7 @@ def merge(reports: Sequence[Path], output_format: str, explain_certainty: bool, 
 
 
 @main.command()
-@click.argument("target", metavar="FILE[:NAME]")
+@click.argument("target", metavar="FILE[:NAME]", shell_complete=_complete_paths)
 @click.option("--model", metavar="EXPR", help="The model, as an expression in the file: 'UNet(3, 2)'.")
 @click.option("--input", "inputs", multiple=True, metavar="SHAPE", help="The input's shape: 'N,3,H,W'.")
 def show(target: str, model: str | None, inputs: Sequence[str]) -> None:
@@ -436,14 +465,8 @@ def show(target: str, model: str | None, inputs: Sequence[str]) -> None:
     click.echo(text, color=wants_color())
 
 
-def _complete_code(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from shapelint.documentation import documented
-
-    return [rule.code for rule in documented() if rule.code.startswith(incomplete.upper())]
-
-
 @main.command()
-@click.argument("code", metavar="CODE", shell_complete=_complete_code)
+@click.argument("code", metavar="CODE", shell_complete=_complete_codes)
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain(code: str, output_format: str) -> None:
     """Say what a code means, why it matters and what to do: SL101, or lossy-round-trip.

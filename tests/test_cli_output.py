@@ -205,14 +205,26 @@ class TestHelp:
         assert f"_SHAPELINT_COMPLETE={shell}_source shapelint" in CliRunner().invoke(main, ["--help"]).output
 
 
-def test_codes_complete_in_the_shell() -> None:
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("explain SL60", ["plain,SL601", "plain,SL602"]),
+        ("explain lossy", ["plain,lossy-round-trip"]),
+        ("check --select sl60", ["plain,SL601", "plain,SL602"]),
+        ("check --ignore SL1,SL601,check", ["plain,SL1,SL601,checkerboard"]),
+        ("check --fail-on w", ["plain,warning"]),
+        ("check une", ["file,une"]),
+        ("show une", ["file,une"]),
+    ],
+)
+def test_what_the_shell_completes(words: str, completed: list[str]) -> None:
     environment = {
         **os.environ,
         "_SHAPELINT_COMPLETE": "bash_complete",
-        "COMP_WORDS": "shapelint explain SL60",
-        "COMP_CWORD": "2",
+        "COMP_WORDS": f"shapelint {words}",
+        "COMP_CWORD": str(len(words.split())),
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
     command = [sys.executable, "-m", "shapelint"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["plain,SL601", "plain,SL602"]
+    assert done.stdout.split() == completed
