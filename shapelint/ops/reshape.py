@@ -21,6 +21,7 @@ from shapelint.ops.dimensions import (
     size_argument,
     sizes_argument,
 )
+from shapelint.ops.placement import Layout, require_viewable
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import (
     Size,
@@ -193,7 +194,17 @@ def view(input: TensorLike, *shape: Any, size: Any = None, dtype: torch.dtype | 
         dtype, shape = shape[0], ()
     if dtype is not None:
         return _view_dtype(input, dtype)
-    return Spec(reshaped(input.shape, sizes_argument(shape)))
+    return _viewed(input, sizes_argument(shape))
+
+
+def _viewed(input: TensorLike, shape: Shape) -> Spec:
+    """``view`` takes no copy: what does not lie row by row may not have every shape."""
+    result = reshaped(input.shape, shape)
+    strided: Layout | None = getattr(input, "strided", None)
+    placement = None if strided is None else strided.placement()
+    if placement is not None:
+        require_viewable(input.shape, placement, result)
+    return Spec(result)
 
 
 def _view_dtype(input: TensorLike, dtype: torch.dtype) -> Spec:
@@ -220,9 +231,15 @@ def reshape(input: TensorLike, *sizes: Any, shape: Any = None) -> Spec:
     return Spec(reshaped(input.shape, sizes_argument(sizes if shape is None else (shape,))))
 
 
-@shape_rule("view_as", "reshape_as")
+@shape_rule("view_as")
 def view_as(input: TensorLike, other: TensorLike) -> Spec:
     """The shape of another tensor with as many elements."""
+    return _viewed(input, other.shape)
+
+
+@shape_rule("reshape_as")
+def reshape_as(input: TensorLike, other: TensorLike) -> Spec:
+    """The shape of another tensor with as many elements, in a copy if need be."""
     return Spec(reshaped(input.shape, other.shape))
 
 

@@ -17,6 +17,7 @@ from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active
 
 if TYPE_CHECKING:
+    from shapelint.ops.placement import Layout
     from shapelint.tracing.record import Call
 
 Dispatch = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -67,12 +68,14 @@ class SymbolicTensor(torch.Tensor):
         sizes: its shape.
         call: the recorded call that made it, ``None`` for an input.
         value: nested lists of sizes where the contents are known.
+        strided: how it lies in memory, ``None`` if that is row by row.
     """
 
     sizes: tuple[Size, ...]
     kind: torch.dtype
     call: Call | None
     value: Any
+    strided: Layout | None = None
 
     @classmethod
     def __torch_function__(

@@ -27,6 +27,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from shapelint.limits import Limits
+from shapelint.ops.layout import FOLLOWED, layout_after
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import path as paths
@@ -417,12 +418,19 @@ class Tracer:
         finally:
             self.current = before
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
-        return self._finish(call, result, first)
+        made = self._finish(call, result, first)
+        if rule in FOLLOWED and type(first) is SymbolicTensor and not call.in_place:
+            rest = args[2:] if kind == "module" else args[1:]
+            for output in call.outputs:
+                output.strided = layout_after(rule, _short_name(target), first, rest, kwargs, output)
+        return made
 
     def _finish(self, call: Call, result: Any, first: Any) -> Any:
         self.calls.append(call)
         if type(result) is Spec:
             if type(first) is SymbolicTensor and _is_in_place(call.target):
+                if first.sizes is not result.shape:
+                    first.strided = None
                 first.sizes, first.call, first.value = result.shape, call, None
                 call.in_place = True
                 call.outputs = (first,)
@@ -567,6 +575,10 @@ def _to_meta(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _to_meta(v) for k, v in value.items()}
     return type(value)(_to_meta(v) for v in value) if type(value) in (list, tuple) else value
+
+
+def _short_name(target: Any) -> str:
+    return type(target).__name__ if isinstance(target, nn.Module) else getattr(target, "__name__", "")
 
 
 def _is_list_of_sizes(first: Any) -> bool:

@@ -1,0 +1,224 @@
+"""What operations do to where a tensor's elements lie in memory.
+
+A transposed, cut out or expanded tensor is described by its strides, found out only when ``view`` meets it. What no
+function here follows is taken to be contiguous.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from shapelint.ops import conversions, elementwise, indexing, merge, reshape
+from shapelint.ops.dimensions import Shape
+from shapelint.ops.placement import Layout, Placement, contiguous, is_number, same
+from shapelint.ops.registry import Rule, function_rule
+from shapelint.sizes import Dim, Size, product
+
+_SPREAD = 1000
+"""Strides of a stand-in are powers of this, so that each tells which dimension it was."""
+
+_UNTOUCHED = frozenset({"detach", "alias", "__get__", "cpu", "dropout", "dropout3d", "Dropout", "Dropout3d"})
+"""Functions that share the rule of those that compute, and give the very elements (in eval mode)."""
+
+
+def layout_after(
+    rule: Rule, name: str, input: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+) -> Layout | None:
+    """The layout of the tensor that an operation makes of its first one, ``None`` where it is contiguous.
+
+    Args:
+        rule: one of those that are ``FOLLOWED``.
+        name: the function's.
+        args: what it was called with besides that tensor.
+    """
+    follow = FOLLOWED[rule]
+    if name == "contiguous" or "memory_format" in kwargs:
+        return None
+    if input.strided is None and follow in (_dense, _regrouped):
+        return None
+    if follow is _dense and (name in _UNTOUCHED or (rule in _CONVERSIONS and input.dtype == result.dtype)):
+        follow = _same
+    sizes, before, made = input.sizes, input.strided, result.sizes
+
+    def find() -> Placement | None:
+        placement = (before.placement() if before is not None else None) or contiguous(sizes)
+        after = follow(placement, sizes, made, args, kwargs, rule)
+        return None if after is None or _is_contiguous(after, made) else after
+
+    return Layout(find)
+
+
+def _is_contiguous(placement: Placement, sizes: Shape) -> bool:
+    return all(map(same, placement.strides, contiguous(sizes).strides))
+
+
+def _same(placement: Placement, *_: Any) -> Placement:
+    """A piece of a tensor lies as the whole does."""
+    return placement
+
+
+def _dense(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placement | None:
+    """A function of each element keeps the order of the dimensions, without gaps."""
+    if not placement.order or len(result) != len(sizes) or not all(map(same, sizes, result)):
+        return None
+    strides: dict[int, Size] = {}
+    step: Size = 1
+    for axis in reversed(placement.order):
+        strides[axis] = step
+        step = product((step, sizes[axis]))
+    return Placement(tuple(strides[axis] for axis in range(len(sizes))), placement.order)
+
+
+def _moved(placement: Placement, sizes: Shape, result: Shape, args: Any, kwargs: Any, rule: Rule) -> Placement | None:
+    """torch itself moves the dimensions of a stand-in, whose strides tell where each went."""
+    stand_in = _StandIn([1 if is_number(size, 1) else 3 for size in sizes])
+    try:
+        with torch._C.DisableTorchFunction():
+            moved = _MOVES[rule](stand_in.tensor, *args, **kwargs)
+    except (RuntimeError, TypeError, IndexError):
+        return None
+    moved = moved[0] if isinstance(moved, tuple) else moved
+    if moved.ndim != len(result):
+        return None
+    came_from, steps = zip(*map(stand_in.dimension, moved.stride()), strict=True) if moved.ndim else ((), ())
+    strides = [
+        1 if axis is None else product((placement.strides[axis], step))
+        for axis, step in zip(came_from, steps, strict=True)
+    ]
+    # a new dimension counts as innermost
+    rank: dict[int | None, int] = {axis: at for at, axis in enumerate(placement.order)}
+    at = sorted(range(len(result)), key=lambda new: rank.get(came_from[new], len(rank)))
+    return Placement(tuple(strides), tuple(at) if placement.order else ())
+
+
+class _StandIn:
+    """A small meta tensor whose strides name its dimensions."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        strides = [_SPREAD ** (len(sizes) - at) for at in range(len(sizes))]
+        self._dimensions = len(sizes)
+        self.tensor = torch.empty_strided(sizes, strides, device="meta")
+
+    def dimension(self, stride: int) -> tuple[int | None, int]:
+        """Which dimension had the stride, ``None`` for a new one, and the step it is gone through with."""
+        power = 0
+        while stride % _SPREAD == 0 and stride:
+            stride //= _SPREAD
+            power += 1
+        return (self._dimensions - power, stride) if 1 <= power <= self._dimensions else (None, 1)
+
+
+def _subscripted(stand_in: torch.Tensor, index: Any) -> torch.Tensor:
+    """Which dimensions a subscript takes away, whichever elements it takes."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return stand_in[tuple(map(_part, parts))]
+
+
+def _selected(stand_in: torch.Tensor, dim: int, index: Any) -> torch.Tensor:
+    return stand_in.select(dim, 0)
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, slice) and (part.step is None or (type(part.step) is int and part.step < _SPREAD)):
+        return slice(None, None, part.step)
+    if type(part) is int or isinstance(part, Dim):
+        return 0
+    if part is None or part is ...:
+        return part
+    raise TypeError("a subscript that does not only cut")
+
+
+def _expanded(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placement:
+    """Repeated dimensions have no extent in memory."""
+    more = len(result) - len(sizes)
+    kept = [s if same(a, b) else 0 for s, a, b in zip(placement.strides, sizes, result[more:], strict=True)]
+    return Placement((*[0] * more, *kept), ())
+
+
+def _regrouped(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placement | None:
+    """Dimensions folded together or split; ``None`` where that takes a copy."""
+    strides: dict[int, Size] = {}
+    order: list[tuple[int, int]] = []
+    rank = {axis: at for at, axis in enumerate(placement.order)}
+    for old, new in _groups(sizes, result):
+        counted = [axis for axis in old if not is_number(sizes[axis], 1)]
+        pairs = itertools.pairwise(counted)
+        if not all(same(placement.strides[a], product((sizes[b], placement.strides[b]))) for a, b in pairs):
+            return None
+        step: Size = placement.strides[counted[-1]] if counted else 1
+        for axis in reversed(new):
+            strides[axis] = step
+            step = product((step, result[axis]))
+        order += [(rank.get(counted[-1], 0) if counted else len(sizes), axis) for axis in new]
+    if len(strides) != len(result):
+        return None
+    sorted_order = tuple(axis for _, axis in sorted(order))
+    return Placement(tuple(strides[axis] for axis in range(len(result))), sorted_order if placement.order else ())
+
+
+def _groups(old: Shape, new: Shape) -> list[tuple[range, range]]:
+    """The dimensions of two shapes that make up one another, as few at a time as can be told."""
+    borders = {id(product(new[:at])) if at else 0: at for at in range(len(new), -1, -1)}
+    numbers = {product(new[:at]): at for at in range(len(new), -1, -1) if type(product(new[:at])) is int}
+    groups = []
+    start, begun = 0, 0
+    for at in range(1, len(old) + 1):
+        total = product(old[:at])
+        end = numbers.get(total) if type(total) is int else borders.get(id(total))
+        if at == len(old):
+            end = len(new)
+        if end is not None and end >= begun:
+            groups.append((range(start, at), range(begun, end)))
+            start, begun = at, end
+    return groups
+
+
+_MOVES: dict[Rule, Callable[..., Any]] = {
+    reshape.permute: torch.Tensor.permute,
+    reshape.transpose: torch.Tensor.transpose,
+    reshape.t: torch.Tensor.t,
+    reshape.reverse_dimensions: lambda x: x.permute(*reversed(range(x.ndim))),
+    reshape.matrix_transpose: lambda x: x.transpose(-2, -1),
+    reshape.movedim: torch.Tensor.movedim,
+    reshape.unsqueeze: torch.Tensor.unsqueeze,
+    reshape.squeeze: torch.Tensor.squeeze,
+    indexing.getitem: _subscripted,
+    indexing.select_index: _selected,
+    merge.unbind: torch.Tensor.unbind,
+}
+
+_ELEMENTWISE: tuple[Rule, ...] = (
+    elementwise.same_shape,
+    elementwise.real_function,
+    elementwise.activation,
+    elementwise.arithmetic,
+    elementwise.division,
+    reshape.flip,
+)
+_METHODS = ("float", "double", "half", "bfloat16", "int", "long")
+_CONVERSIONS = tuple(
+    rule
+    for rule in (conversions.to, conversions.type_as, *(function_rule(getattr(torch.Tensor, n)) for n in _METHODS))
+    if rule is not None
+)
+
+_REGROUPING: tuple[Rule, ...] = (
+    reshape.view,
+    reshape.view_as,
+    reshape.reshape,
+    reshape.reshape_as,
+    reshape.flatten,
+    reshape.unflatten,
+)
+
+FOLLOWED: dict[Rule, Callable[..., Placement | None]] = {
+    **dict.fromkeys(_MOVES, _moved),
+    **dict.fromkeys((indexing.narrow, merge.split, merge.chunk, merge.tensor_split), _same),
+    **dict.fromkeys((reshape.expand, reshape.broadcast_to), _expanded),
+    **dict.fromkeys(_REGROUPING, _regrouped),
+    **dict.fromkeys((*_ELEMENTWISE, *_CONVERSIONS), _dense),
+}

@@ -1,0 +1,80 @@
+"""Where a tensor's elements lie in memory, as far as ``view`` asks: it takes no copy, so not every shape can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shapelint.ops.dimensions import Shape
+from shapelint.sizes import Size, any_of, implied, product, require
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Strides, and the dimensions from the outermost in memory to the innermost (empty if some overlap)."""
+
+    strides: tuple[Size, ...]
+    order: tuple[int, ...]
+
+
+class Layout:
+    """The placement of a tensor, found out when someone asks; ``None`` where it is contiguous."""
+
+    __slots__ = ("_find", "_found")
+
+    def __init__(self, find: Callable[[], Placement | None]) -> None:
+        self._find: Callable[[], Placement | None] | None = find
+        self._found: Placement | None = None
+
+    def placement(self) -> Placement | None:
+        if self._find is not None:
+            self._found, self._find = self._find(), None
+        return self._found
+
+
+def contiguous(sizes: Shape) -> Placement:
+    """Row by row."""
+    strides: list[Size] = [1]
+    for size in reversed(sizes[1:]):
+        strides.append(product((size, strides[-1])))
+    return Placement(tuple(reversed(strides))[: len(sizes)], tuple(range(len(sizes))))
+
+
+def require_viewable(old: Shape, placement: Placement, new: Shape) -> None:
+    """Require that a shape can be had without a copy.
+
+    Wherever two neighbouring dimensions (those of size 1 do not count) do not follow one another in memory, the new
+    shape must have a border too.
+    """
+    borders = [product(new[:at]) for at in range(1, len(new))]
+    # nothing at all has every shape that holds nothing
+    empty = [size == 0 for size in old if not implied(size >= 1)]
+    for first in range(len(old)):
+        for second in range(first + 1, len(old)):
+            if not is_number(old[first], 1) and not is_number(old[second], 1):
+                fits = any_of(_fits(old, placement.strides, first, second, borders), *empty)
+                reason = "shape {} would need a copy of an input of shape {}, whose elements lie in another order"
+                require(fits, reason, new, old)
+                if type(old[second]) is int:
+                    break
+
+
+def _fits(old: Shape, strides: Sequence[Size], first: int, second: int, borders: Sequence[Size]) -> Any:
+    """Whether two dimensions with only ones between them may be where they are."""
+    follows = strides[first] == product((old[second], strides[second]))
+    border = product(old[: first + 1])
+    if follows is True or any(same(border, other) for other in borders):
+        return True
+    between = [size != 1 for size in old[first + 1 : second]]
+    return any_of(old[first] == 1, old[second] == 1, *between, follows, *(border == other for other in borders))
+
+
+def is_number(size: Size, number: int) -> bool:
+    """Whether a size is a plain number, and this one."""
+    return type(size) is int and size == number
+
+
+def same(a: Size, b: Size) -> bool:
+    """Whether two sizes are written alike."""
+    return a is b or (type(a) is int and type(b) is int and a == b)

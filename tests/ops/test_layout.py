@@ -1,0 +1,97 @@
+"""``view`` takes no copy: at which sizes it can be had of tensors that do not lie row by row, against torch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import shapelint
+
+CASES: dict[str, Callable[[Tensor], Tensor]] = {
+    "t_view_merge": lambda x: x.transpose(1, 2).view(x.shape[0], -1, x.shape[3]),
+    "t_view_all": lambda x: x.transpose(2, 3).view(x.shape[0], -1),
+    "permute_tokens": lambda x: x.permute(0, 2, 3, 1).view(x.shape[0], -1, x.shape[1]),
+    "permute_bad": lambda x: x.permute(0, 2, 3, 1).view(x.shape[0], x.shape[2], -1),
+    "contig": lambda x: x.permute(0, 2, 3, 1).contiguous().view(x.shape[0], x.shape[2], -1),
+    "twice": lambda x: x.transpose(1, 2).transpose(1, 2).view(x.shape[0], -1),
+    "relu": lambda x: torch.relu(x.transpose(1, 2)).view(x.shape[0], -1),
+    "add": lambda x: (x.transpose(1, 2) + 1).view(x.shape[0], -1),
+    "add2": lambda x: (x.transpose(2, 3) + x.transpose(2, 3)).view(x.shape[0], x.shape[1], -1),
+    "slice": lambda x: x[:, :, 1:].view(x.shape[0], -1),
+    "slice_last": lambda x: x[..., 1:].view(x.shape[0], x.shape[1], -1),
+    "slice_ok": lambda x: x[:, 1:].view(x.shape[0], -1),
+    "slice_relu": lambda x: torch.relu(x[..., 1:]).view(x.shape[0], -1),
+    "select": lambda x: x[:, 0].view(-1),
+    "select_b": lambda x: x[0].view(-1),
+    "select_last": lambda x: x[..., 0].view(x.shape[0], -1),
+    "expand": lambda x: x[:, :1].expand(-1, 3, -1, -1).view(x.shape[0], 3, -1),
+    "expand_bad": lambda x: x[:, :1].expand(-1, 3, -1, -1).view(x.shape[0], -1),
+    "chunk": lambda x: x.chunk(2, 1)[0].view(x.shape[0], -1),
+    "chunk_b": lambda x: x.chunk(2, 3)[0].view(x.shape[0], x.shape[1], -1),
+    "unbind": lambda x: x.unbind(1)[0].view(x.shape[0], -1),
+    "reshape_view": lambda x: x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, x.shape[1]).transpose(1, 2).view(x.shape),
+    "reshape_copy": lambda x: x.permute(0, 2, 3, 1).reshape(x.shape[0], -1).view(x.shape[0], x.shape[1], -1),
+    "reshape_noncopy": lambda x: x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, x.shape[1]).view(x.shape[0], -1),
+    "heads": lambda x: x.flatten(2).transpose(1, 2).view(x.shape[0], -1, 2, 2).transpose(1, 2).view(x.shape[0], 2, -1),
+    "heads_bad": lambda x: (
+        x.flatten(2).transpose(1, 2).view(x.shape[0], -1, 2, 2).transpose(1, 2).view(x.shape[0], -1, 4)
+    ),
+    "swap_to_swapped": lambda x: x.transpose(2, 3).view(x.shape),
+    "view_as": lambda x: x.transpose(2, 3).view_as(x),
+    "shuffle": lambda x: x.view(x.shape[0], 2, 2, x.shape[2], x.shape[3]).transpose(1, 2).view(x.shape),
+    "shuffle_ok": lambda x: x.view(x.shape[0], 2, 2, x.shape[2], x.shape[3]).transpose(1, 2).contiguous().view(x.shape),
+    "unsq": lambda x: x.transpose(1, 2).unsqueeze(2).view(x.shape[0], -1),
+    "squeeze": lambda x: x[:, :1].squeeze(1).view(x.shape[0], -1),
+    "mean_view": lambda x: x.transpose(1, 2).mean(3).view(x.shape[0], -1),
+    "double": lambda x: x.transpose(2, 3).double().view(x.shape[0], x.shape[1], -1),
+    "float": lambda x: x[..., 1:].float().view(x.shape[0], x.shape[1], -1),
+    "conv": lambda x: F.conv2d(x, torch.zeros(2, 4, 1, 1)).permute(0, 2, 3, 1).view(x.shape[0], -1),
+    "matmul": lambda x: (x.transpose(2, 3) @ x).view(x.shape[0], -1),
+    "flip": lambda x: x.transpose(2, 3).flip(1).view(x.shape[0], -1),
+    "inplace": lambda x: x.transpose(2, 3).clone().add_(1).view(x.shape[0], x.shape[1], -1),
+    "movedim": lambda x: x.movedim(1, -1).view(x.shape[0], -1, x.shape[1]),
+    "movedim_b": lambda x: x.movedim(1, -1).view(x.shape[0], -1),
+    "T": lambda x: x[0, 0].T.view(-1),
+    "mT": lambda x: x.mT.view(x.shape[0], x.shape[1], -1),
+    "unflatten": lambda x: x.flatten(2).mT.unflatten(2, (2, 2)).view(x.shape[0], -1, 4),
+    "narrow": lambda x: x.narrow(3, 0, 1).view(x.shape[0], -1),
+    "dropout": lambda x: F.dropout(x[..., 1:], 0.5, False).view(x.shape[0], x.shape[1], -1),
+    "none_index": lambda x: x[:, None, ..., 0].view(x.shape[0], -1),
+    "step": lambda x: x[:, ::2].view(x.shape[0], -1),
+    "batch": lambda x: x.transpose(0, 1).view(-1, x.shape[2], x.shape[3]),
+}
+
+
+class Views(nn.Module):
+    def __init__(self, forward: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._forward(x)
+
+
+@pytest.mark.parametrize("forward", CASES.values(), ids=CASES)
+def test_a_view_runs_where_it_needs_no_copy(forward: Callable[[Tensor], Tensor]) -> None:
+    analysis = shapelint.analyze(Views(forward), ("N", 4, "H", "W"))
+    assert analysis.certainty == "proven"
+    for batch, height, width in itertools.product(range(1, 4), range(1, 7), range(1, 7)):
+        sizes = {"N": batch, "H": height, "W": width}
+        try:
+            expected = tuple(forward(torch.zeros(batch, 4, height, width)).shape)
+        except RuntimeError:
+            assert not analysis.accepts(**sizes), sizes
+        else:
+            assert analysis.output_shape(**sizes) == expected
+
+
+def test_the_reason_says_that_a_copy_would_be_needed() -> None:
+    analysis = shapelint.analyze(Views(CASES["t_view_all"]), ("N", 4, "H", "W"))
+    reason = analysis.why_not(N=1, H=3, W=5)
+    assert reason is not None
+    assert "would need a copy of an input of shape [1, 4, 5, 3]" in reason.message
