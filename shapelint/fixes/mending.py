@@ -717,9 +717,10 @@ def _is_everything(sizes: SizeSet) -> bool:
 def _lost_text(outcome: Outcome) -> str:
     """What is given up: sizes that are right today, and (where that is not the same) those that run at all."""
     lost, stopped = outcome.lost, outcome.stopped
-    same = outcome.returning and not lost.is_empty() and lost == stopped
-    text = "" if lost.is_empty() else f" ({_short(lost)}, right today, then do not{' run' if same else ''})"
-    if same or not outcome.returning or stopped.is_empty():
+    known = outcome.returning and not stopped.is_empty() and stopped <= lost
+    then = "do not" if not known else "do not run" if lost <= stopped else "do not, or do not run"
+    text = "" if lost.is_empty() else f" ({_short(lost)}, right today, then {then})"
+    if known or not outcome.returning or stopped.is_empty():
         return text
     number = len(list(itertools.islice(stopped.enumerate(_MOST_COUNTED), _MOST_COUNTED))) if stopped.is_finite() else 0
     some = f"{plural(number, 'size')} " if 0 < number < _MOST_COUNTED else "sizes "

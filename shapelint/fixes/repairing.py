@@ -57,6 +57,8 @@ class Repair:
 
     def summary(self, *, written: bool) -> str:
         """``Fixed 3 findings in 1 file; 1 left.``"""
+        if not _serious(self.before):
+            return "Nothing to fix."
         left = _serious(self.after)
         rest = f"{left} left" if left else "none left"
         if not self.files:

@@ -470,3 +470,20 @@ def test_every_output_padding_that_torch_refuses_is_mended_at_once() -> None:
     (finding,) = findings(nn.Sequential(*layers))
     assert finding.code == "SL102"
     assert finding.fixes[0].description.startswith("output_padding=0 for `0`, `1` and `2`: then all sizes run")
+
+
+def test_what_runs_no_longer_is_told() -> None:
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+            self.up = nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, self.up(self.down(x))], 1)
+
+    (finding,) = findings(Joined())
+    assert (
+        "then even sizes come back as they were (odd sizes, right today, then do not run)"
+        in finding.fixes[0].description
+    )

@@ -60,6 +60,7 @@ def test_files_are_edited_once(broken: Path) -> None:
     assert sorted(os.listdir()) == ["net.py"]
     again = check("net.py", "--fix")
     assert again.exit_code == 0
+    assert "Nothing to fix." in again.stderr
     assert broken.read_bytes() == after
 
 
