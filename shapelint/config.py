@@ -35,7 +35,8 @@ class ConfigError(LoadError):
 
     @property
     def told(self) -> str:
-        return f"{self.location}: {self.message}"
+        # A file that is not there has no lines.
+        return f"{self.location}: {self.message}" if self.location and self.location.line else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,7 @@ def _read(file: Path, wanted_at: Location | None = None) -> str:
         return file.read_bytes().decode()
     except OSError as error:
         message = f"cannot read {_shown(file)}: {error.strerror or error}"
-        raise ConfigError(message, wanted_at or Location(str(_shown(file)), 1)) from error
+        raise ConfigError(message, wanted_at or Location(str(_shown(file)), 0)) from error
     except UnicodeDecodeError as error:
         raise ConfigError("this is not UTF-8 text, as TOML is", Location(str(_shown(file)), 1)) from error
 

@@ -167,7 +167,7 @@ class TestConfiguration:
         result = check("--config", "ci.toml")
         assert (result.exit_code, result.stderr) == (
             2,
-            "shapelint: ci.toml:1:1: cannot read ci.toml: No such file or directory\n",
+            "shapelint: cannot read ci.toml: No such file or directory\n",
         )
 
 
