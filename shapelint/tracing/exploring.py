@@ -61,7 +61,7 @@ class Frame:
         pending: decisions of the paths still to run, each with the calls that come before its own.
         written: attributes that modules were given on this path, with what they were before.
         known: calls that this path has in common with the one it branched off from.
-        calls: the calls of modules made so far on this path; ``None`` for one that must be made again.
+        calls: the calls of explored modules made so far on this path; ``None`` for one that must be made again.
     """
 
     __slots__ = ("calls", "decisions", "known", "narrowed", "on_data", "pending", "taken", "written")

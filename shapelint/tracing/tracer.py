@@ -168,9 +168,20 @@ class Tracer:
     # --- modules ---------------------------------------------------------------------------------
 
     def call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A module's call; on a later path through its caller, what it returned on the earlier one."""
-        if not self.path.frames:
-            return self._call_module(module, args, kwargs)
+        """A module's call: its rule if it has one, else its forward, explored."""
+        plain = _plain(module)
+        rule = module_rule(module)
+        if rule is not None and plain and _has_symbolic(args, kwargs):
+            layer = self.names.get(id(module), self.layers[-1])
+            return self._apply(rule, "module", module, layer, (module, *args), kwargs)
+        if not plain:
+            self.changes += 1  # a hook may do anything
+        if self.path.frames:
+            return self._explore_once(module, args, kwargs, plain)
+        return self.explore(module, args, kwargs)
+
+    def _explore_once(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], plain: bool) -> Any:
+        """Explored on the first path through the caller; on a later one, what it returned there."""
         frame = self.path.frames[-1]
         position = len(frame.calls)
         known = frame.known[position] if position < len(frame.known) else None
@@ -179,25 +190,15 @@ class Tracer:
             self.path.domain = known.domain
             return known.value()
         frame.calls.append(None)
-        if not _plain(module):
-            self.changes += 1  # a hook may do anything
         before = self._changed()
-        result = self._call_module(module, args, kwargs)
-        if _plain(module) and self._changed() == before:
+        result = self.explore(module, args, kwargs)
+        if plain and self._changed() == before:
             frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
         return result
 
     def _changed(self) -> tuple[int, int]:
         """What differs after a call that did more than to return a value."""
-        return self.changes, sum(map(len, self.containers))
-
-    def _call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A module's rule if it has one, else its forward, explored."""
-        rule = module_rule(module)
-        if rule is not None and _plain(module) and _has_symbolic(args, kwargs):
-            layer = self.names.get(id(module), self.layers[-1])
-            return self._apply(rule, "module", module, layer, (module, *args), kwargs)
-        return self.explore(module, args, kwargs)
+        return self.changes, sum(map(len, self.containers)) if self.containers else 0
 
     def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a module's forward on every path through it and join them."""
