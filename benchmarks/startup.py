@@ -93,6 +93,7 @@ def report(files: int, rounds: int) -> list[str]:
         f"# A project of {files} files, each with a model",
         "",
         f"Written by `python -m benchmarks.startup`: the best of {rounds} rounds, whole processes. {versions}.",
+        f"Processes that wanted to run meanwhile, on average: {os.getloadavg()[1]:.0f}, these included.",
         "",
         "| run | seconds | of an import of torch | processor seconds | of an import of torch |",
         "|---|---:|---:|---:|---:|",
