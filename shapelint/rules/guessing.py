@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from shapelint.diagnostics import Diagnostic, Location, Severity
+from shapelint.rules.failing import channel_counts
 
 if TYPE_CHECKING:
-    from shapelint.rules.context import Context
+    from shapelint.rules.context import Context, Fault
     from shapelint.tracing.record import Call
 
 _ABOUT_SIZES = frozenset({"SL201", "SL202", "SL305", "SL401", "SL402"})
@@ -39,10 +40,19 @@ def _on_guesses(context: Context) -> Iterator[_Where]:
     if analysis.trace is None or not analysis.inputs.inferred or analysis.contract is not None:
         return
     further = [call for call in analysis.trace.calls if call.kind == "input"][1:]
-    wrong = [fault.call for fault in context.faults] + [accident.call for accident, _ in context.accidents]
-    for call in wrong:
-        if call is not None and _comes_from(call, further):
+    wrong = [(fault.call, further and _counts_sizes(fault)) for fault in context.faults]
+    wrong += [(accident.call, False) for accident, _ in context.accidents]
+    for call, doubtful in wrong:
+        if call is not None and (doubtful or _comes_from(call, further)):
             yield from ((call.layer or name, use_of(call)) for name in (None, label(call)))
+
+
+def _counts_sizes(fault: Fault) -> bool:
+    """Do so many channels arrive as one of the assumed sizes says? Then it stands for something else."""
+    if fault.kind != "channels" or not fault.failures:
+        return False
+    counts = channel_counts(fault.failures[0])
+    return counts is None or not counts[0].isdecimal()
 
 
 def _comes_from(call: Call, inputs: Sequence[Call]) -> bool:

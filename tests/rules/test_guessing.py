@@ -1,11 +1,15 @@
 """A verdict that follows from inputs nobody declared is none."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import shapelint
 from shapelint.diagnostics import Severity
+from shapelint.rules.context import Fault
+from shapelint.rules.guessing import _counts_sizes
 
 
 class Concatenating(nn.Module):
@@ -114,3 +118,10 @@ def test_what_is_declared_is_judged() -> None:
 def test_what_no_inputs_would_cure_stands(model: nn.Module, code: str) -> None:
     found = shapelint.analyze(model).diagnostics
     assert code in [finding.code for finding in found if finding.severity is not Severity.NOTE]
+
+
+@pytest.mark.parametrize(("arrives", "doubtful"), [("N*C", True), (16, False)])
+def test_channels_that_an_assumed_size_counts_say_nothing(arrives: object, doubtful: bool) -> None:
+    failure = SimpleNamespace(reason="the input has {} channels, the layer expects {}", arguments=(arrives, 8))
+    fault = Fault("channels", sizes=None, example={}, failures=(failure,))  # type: ignore[arg-type]
+    assert _counts_sizes(fault) is doubtful
