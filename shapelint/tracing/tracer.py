@@ -130,13 +130,25 @@ class Tracer:
                 exploring.restore(kept)
                 if collecting:
                     gc.enable()
-        outcomes = []
-        for members in groups:
-            outcome = exploring.join(members, self._join_tensors)
-            outcomes.append((outcome.domain, outcome.value))
         return Trace(
-            symbols, domain, outcomes, self.calls, self.failures, self.accidents, self.probes, self.suspects, self.runs
+            symbols,
+            domain,
+            self._joined(groups),
+            self.calls,
+            self.failures,
+            self.accidents,
+            self.probes,
+            self.suspects,
+            self.runs,
         )
+
+    def _joined(self, groups: list[exploring.Group]) -> list[tuple[Domain, Any]]:
+        """What the model returns, for each structure, and for which sizes."""
+        try:
+            joined = [exploring.join(members, self._join_tensors) for members in groups]
+        except (TooComplex, isl.Error) as reason:
+            raise Undecided(f"what the model returns differs too much from size to size ({reason})") from reason
+        return [(outcome.domain, outcome.value) for outcome in joined]
 
     @contextmanager
     def _patched(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import shapelint
 from shapelint.limits import Limits
+from shapelint.sizes import TooComplex
 from shapelint.tracing import tracer
 from tests import oracle
 
@@ -483,3 +484,14 @@ def test_a_long_reason_is_cut_short_and_keeps_its_line() -> None:
     assert " … " in reason
     assert reason.endswith(f" (at test_tracing.py:{forward.__code__.co_firstlineno + 4})")
     assert len(reason) < 300
+
+
+def test_results_too_different_to_be_brought_together_end_the_proof_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def join(members: Any, join_tensors: Any) -> Any:
+        raise TooComplex("the paths of a branch overlap")
+
+    monkeypatch.setattr(tracer.exploring, "join", join)
+    analysis = shapelint.analyze(nn.ReLU(), ("N", 3, "H"))
+    assert analysis.certainty == "enumerated"
+    assert "the paths of a branch overlap" in analysis.certainty_reasons[0]
+    assert analysis.output_shape(H=7) == (1, 3, 7)
