@@ -63,9 +63,25 @@ class _Lookup:
     items: Sequence[Size] = ()
 
 
+_LISTS_AS_TUPLES = 32
+"""A list with fewer parts than this is read as a tuple, if it has parts that only a tuple would have."""
+
+
+_ONLY_IN_TUPLES = (torch.Tensor, slice, list, tuple, type(None), type(...))
+
+
+def _stands_for_tuple(index: Any) -> bool:
+    """Whether torch reads a list as a tuple: ``x[[slice(0, 2), None]]``, ``x[[rows, columns]]``."""
+    if type(index) is not list or len(index) >= _LISTS_AS_TUPLES:
+        return False
+    return any(
+        part is None or part is ... or is_tensor(part) or isinstance(part, (slice, list, tuple)) for part in index
+    )
+
+
 def subscripted(shape: Shape, index: Any) -> Shape:
     """The shape of ``x[index]``."""
-    parts = index if type(index) is tuple else tuple(index) if isinstance(index, tuple) else (index,)
+    parts = tuple(index) if isinstance(index, tuple) or _stands_for_tuple(index) else (index,)
     consumed = sum(1 for part in parts if part is not None and part is not Ellipsis)
     if consumed > len(shape):
         fail("too many indices: {} for a tensor of {} dimensions", consumed, len(shape))

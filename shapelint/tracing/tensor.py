@@ -71,6 +71,9 @@ class SymbolicTensor(torch.Tensor):
         strided: how it lies in memory, ``None`` if that is row by row.
     """
 
+    # libraries for several frameworks (opt_einsum) tell by a class's module whose tensors they were given
+    __module__ = "torch"
+
     sizes: tuple[Size, ...]
     kind: torch.dtype
     call: Call | None

@@ -68,7 +68,9 @@ SUBSCRIPTS = [
     "I(H), I(W)",
     ":, I(H, 1), I(W)", "0, 1:, I(2)", "I(0)", "None, I(2), None, I(2)", "True", "range(2)", "I(2), I(), :", "-H:H",
     "W - H:",
-    ":W - H", "W - H:H - W", "::H", "W - 1::W", "H//2::2", "slice(1, None)", "(0, 1)",
+    ":W - H", "W - H:H - W", "::H", "W - 1::W",
+    "[slice(1, None), None]", "[..., slice(0, 2)]", "[[0, 1], [1, 1]]", "[I(2), I(2)]",
+    "H//2::2", "slice(1, None)", "(0, 1)",
 ]  # fmt: skip
 
 

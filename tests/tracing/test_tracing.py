@@ -348,6 +348,16 @@ def test_tensors_that_are_constructed(forward: Callable[[Tensor], Tensor]) -> No
     assert torch.Tensor([1.0, 2.0]).tolist() == [1.0, 2.0]
 
 
+def test_libraries_for_several_frameworks_take_a_traced_tensor_for_torchs() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        framework = type(x).__module__.partition(".")[0]
+        return __import__(framework).einsum("nchw,nchw->nhw", x, x)
+
+    analysis = shapelint.analyze(Model(forward), (1, 3, "H", 8))
+    assert analysis.certainty == "proven"
+    assert analysis.output_shape(H=5) == (1, 5, 8)
+
+
 def test_modules_are_left_where_they_are() -> None:
     model = Model(lambda m, x: m.down.to(x)(x) + m.down.to(x.device)(x) + m.down.double().float()(x))
     before = {name: value.clone() for name, value in model.state_dict().items()}
