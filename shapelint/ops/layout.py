@@ -18,8 +18,8 @@ from shapelint.ops.placement import Layout, Placement, contiguous, is_number, sa
 from shapelint.ops.registry import Rule, function_rule
 from shapelint.sizes import Dim, Size, product
 
-_SPREAD = 1000
-"""Strides of a stand-in are powers of this, so that each tells which dimension it was."""
+_SPREAD, _MANY = 64, 10
+"""Strides of a stand-in are powers of this, so that each tells which dimension it was; of so many at most."""
 
 _UNTOUCHED = frozenset({"detach", "alias", "__get__", "cpu", "dropout", "dropout3d", "Dropout", "Dropout3d"})
 """Functions that share the rule of those that compute, and give the very elements (in eval mode)."""
@@ -75,6 +75,8 @@ def _dense(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placem
 
 def _moved(placement: Placement, sizes: Shape, result: Shape, args: Any, kwargs: Any, rule: Rule) -> Placement | None:
     """torch itself moves the dimensions of a stand-in, whose strides tell where each went."""
+    if len(sizes) > _MANY:
+        return None
     stand_in = _StandIn([1 if is_number(size, 1) else 3 for size in sizes])
     try:
         with torch._C.DisableTorchFunction():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shapelint.ops.dimensions import Shape
-from shapelint.sizes import Size, any_of, implied, product, require
+from shapelint.sizes import Size, any_of, implied, possible, product, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,24 @@ def require_viewable(old: Shape, placement: Placement, new: Shape) -> None:
 
 
 def _fits(old: Shape, strides: Sequence[Size], first: int, second: int, borders: Sequence[Size]) -> Any:
-    """Whether two dimensions with only ones between them may be where they are."""
-    follows = strides[first] == product((old[second], strides[second]))
-    border = product(old[: first + 1])
-    if follows is True or any(same(border, other) for other in borders):
+    """Whether two dimensions may be where they are, if those between them, should there be some, are of size 1."""
+    counted = [axis for axis in range(first, second + 1) if not is_number(old[axis], 1)]
+    steps = itertools.pairwise(counted)
+    if all(same(strides[a], product((old[b], strides[b]))) for a, b in steps):
         return True
-    between = [size != 1 for size in old[first + 1 : second]]
-    return any_of(old[first] == 1, old[second] == 1, *between, follows, *(border == other for other in borders))
+    # a border on the other side of dimensions of size 1 is the same border
+    between = [product(old[:at]) for at in range(first + 1, second + 1)]
+    if any(same(border, other) for border in between for other in borders):
+        return True
+    options = [
+        *(border == other for border in between for other in borders),
+        *(size != 1 for size in old[first + 1 : second]),
+        strides[first] == product((old[second], strides[second])),
+        old[first] == 1,
+        old[second] == 1,
+    ]
+    # one that is known to hold is enough, where all of them together may be too much for a set of sizes
+    return True if any(map(implied, options)) else any_of(*filter(possible, options))
 
 
 def is_number(size: Size, number: int) -> bool:

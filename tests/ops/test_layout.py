@@ -63,6 +63,9 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "dropout": lambda x: F.dropout(x[..., 1:], 0.5, False).view(x.shape[0], x.shape[1], -1),
     "none_index": lambda x: x[:, None, ..., 0].view(x.shape[0], -1),
     "step": lambda x: x[:, ::2].view(x.shape[0], -1),
+    "seven": lambda x: x[:, :, None, None, None, None, None].transpose(1, 3).view(x.shape[0], -1),
+    "many": lambda x: x[(slice(None), slice(None), *[None] * 10)].transpose(1, 3).view(x.shape[0], -1),
+    "rows of ones": lambda x: x[:, 1:].unflatten(3, (-1, 1)).view(x.shape[0], 3, -1),
     "batch": lambda x: x.transpose(0, 1).view(-1, x.shape[2], x.shape[3]),
 }
 
