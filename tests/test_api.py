@@ -143,3 +143,10 @@ class TestDeclaredSizesSayWhatTheInputIs:
     def test_another_number_of_sizes_is_told(self) -> None:
         with pytest.raises(InputError, match="has 3 sizes"):
             _ = shapelint.analyze(nn.Conv2d(3, 3, 3), sizes="65x65x65").diagnostics
+
+
+def test_a_model_that_never_runs_at_its_one_size_has_no_valid_sizes() -> None:
+    refused = shapelint.analyze(nn.Conv2d(3, 8, 3), (1, 3, 2, 2))
+    assert not refused.accepts()
+    assert str(refused.valid_sizes) == "no sizes"
+    assert str(shapelint.analyze(nn.Conv2d(3, 8, 3), (1, 3, 5, 5)).valid_sizes) == "all sizes"

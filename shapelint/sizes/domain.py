@@ -40,17 +40,20 @@ class Domain:
     Attributes:
         parts: every symbol's factor, before the holes; symbols that are coupled share one.
         holes: boxes of symbols with factors of their own that are left out.
+        void: nothing is in it, where there are no symbols whose factors could be empty.
     """
 
-    __slots__ = ("_settled", "holes", "parts")
+    __slots__ = ("_settled", "holes", "parts", "void")
 
     parts: Mapping[str, Placed]
     holes: tuple[Box, ...]
+    void: bool
     _settled: Domain | None
 
-    def __init__(self, parts: Mapping[str, Placed], holes: tuple[Box, ...] = ()) -> None:
+    def __init__(self, parts: Mapping[str, Placed], holes: tuple[Box, ...] = (), *, void: bool = False) -> None:
         self.parts = parts if type(parts) is _Factors else _Factors(parts)
         self.holes = holes
+        self.void = void
         self._settled = None
 
     @classmethod
@@ -94,7 +97,7 @@ class Domain:
         return _distinct(self.factors)
 
     def is_empty(self) -> bool:
-        return any(placed.region.is_empty() for placed in self.parts.values())
+        return self.void or any(placed.region.is_empty() for placed in self.parts.values())
 
     def over(self, support: Sequence[str]) -> Placed:
         """The joint factor of all symbols that ``support`` touches."""
@@ -298,7 +301,7 @@ class Domain:
         return any(self.parts[name].region.is_disjoint(placed.region) for name, placed in hole.items())
 
     def _emptied(self) -> Domain:
-        return Domain({name: Placed((name,), rg.empty(1)) for name in self.parts})
+        return Domain({name: Placed((name,), rg.empty(1)) for name in self.parts}, void=True)
 
     def intersect(self, other: Domain) -> Domain:
         result = self
@@ -345,13 +348,13 @@ class Domain:
 
     def contains(self, env: Mapping[str, int]) -> bool:
         inside = all(placed.holds(env) for placed in _distinct(self.parts))
-        return inside and not any(all(p.holds(env) for p in hole.values()) for hole in self.holes)
+        return inside and not self.void and not any(all(p.holds(env) for p in hole.values()) for hole in self.holes)
 
     def project(self, names: Iterable[str]) -> Domain:
         """What remains when only these symbols are looked at."""
         wanted = set(names)
         if self.is_empty():
-            return Domain({name: Placed((name,), rg.empty(1)) for name in self.parts if name in wanted})
+            return Domain({name: Placed((name,), rg.empty(1)) for name in self.parts if name in wanted}, void=True)
         # large sizes of a symbol that is not looked at are outside a hole that is bounded in it
         within = tuple(hole for hole in self.holes if hole.keys() <= wanted)
         if any(self._bounded_in(hole) <= wanted for hole in self.holes if hole not in within):
@@ -386,7 +389,7 @@ class Domain:
             for name in names:
                 factors[name] = Placed(tuple(names), region)
         remaining = Domain({name: factors[name] for name in self.parts if name not in env})
-        return remaining._emptied() if emptied else remaining
+        return remaining._emptied() if emptied or self.void else remaining
 
     def sample(self) -> dict[str, int] | None:
         """The least sizes in the set, or ``None`` where it is empty."""
