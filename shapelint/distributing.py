@@ -7,8 +7,9 @@ done again, in a process of its own: no file is lost, and none is told twice.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from shapelint.loading.paths import Request
 from shapelint.results import LintResult
 
 Item = TypeVar("Item")
+
+_turn = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,18 @@ def on_executor(executor: Executor) -> Callable[[Sequence[tuple[Request, Questio
 
 
 def check_one(task: tuple[Request, Question]) -> LintResult:
-    """What a worker does: one file."""
+    """What a worker does: one file. Threads take turns: what is imported and patched is so for the whole process."""
     from shapelint.loading.importing import forget_user_modules
 
-    forget_user_modules()
-    return check_file(*task)
+    with _turn:
+        forget_user_modules()
+        return check_file(*task)
 
 
 def _results(executor: Executor, tasks: Sequence[tuple[Request, Question]]) -> list[LintResult]:
     futures = [_submitted(executor, task) for task in tasks]
+    # what is lost is done again afterwards, when no thread of this process is at work any more
+    wait([future for future in futures if future is not None])
     return [_answer(future, task) for future, task in zip(futures, tasks, strict=True)]
 
 

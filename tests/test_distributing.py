@@ -173,3 +173,9 @@ def test_other_files_are_not_merged(tmp_path: Path, text: str) -> None:
     assert result.exit_code == 2
     assert "is no report of `shapelint check --output-format complete` or `json`" in result.stderr
     assert CliRunner().invoke(main, ["merge", str(tmp_path / "none.json")]).exit_code == 2
+
+
+def test_threads_take_turns(folder: Path) -> None:
+    with ThreadPoolExecutor(4) as executor:
+        found = shapelint.lint(["."], executor=executor)
+    assert found == shapelint.lint(["."])

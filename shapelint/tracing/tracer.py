@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,9 @@ _COSTLY = frozenset(
 """Functions whose result's contents no size depends on, and which take long on wide layers."""
 
 _original_call: Any = nn.Module.__call__
+
+# What is patched while a model is traced is patched for every thread.
+_turn = threading.RLock()
 _DELIBERATE = (ValueError, AssertionError, RuntimeError, IndexError)
 _SYMBOLIC_NUMBERS = (Dim, Ratio, FloatProduct)
 
@@ -532,13 +536,18 @@ def trace(
     Raises:
         Undecided: some step is beyond what can be followed symbolically; the message says which.
     """
-    tracer = Tracer(model, domain, limits or Limits())
+    with _turn:
+        return _trace(model, tuple(args), kwargs, domain, limits or Limits())
+
+
+def _trace(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain, limits: Limits) -> Trace:
+    tracer = Tracer(model, domain, limits)
     for position, value in enumerate((*args, *kwargs.values())):
         if isinstance(value, SymbolicTensor):
             name = f"input_{position}" if position < len(args) else list(kwargs)[position - len(args)]
             value.call = Call(next(tracer.indices), "input", name, "", (), {}, None, domain, (value,))
             tracer.calls.append(value.call)
-    return tracer.run(tuple(args), kwargs)
+    return tracer.run(args, kwargs)
 
 
 # --- small things ------------------------------------------------------------------------------------------

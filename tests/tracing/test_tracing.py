@@ -6,6 +6,7 @@ import functools
 import math
 from collections import namedtuple
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -505,3 +506,12 @@ def test_results_too_different_to_be_brought_together_end_the_proof_alone(monkey
     assert analysis.certainty == "enumerated"
     assert "the paths of a branch overlap" in analysis.certainty_reasons[0]
     assert analysis.output_shape(H=7) == (1, 3, 7)
+
+
+def test_analyses_in_several_threads_give_what_one_gives() -> None:
+    def sizes(forward: Callable[[Any, Tensor], Any]) -> str:
+        return str(shapelint.analyze(Model(forward), ("N", 3, "H", "W")).valid_sizes)
+
+    with ThreadPoolExecutor(4) as executor:
+        assert list(executor.map(sizes, FORWARDS[:8])) == [sizes(forward) for forward in FORWARDS[:8]]
+    assert nn.Module.__call__ is tracer._original_call
