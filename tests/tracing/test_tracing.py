@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -508,6 +509,16 @@ def test_results_too_different_to_be_brought_together_end_the_proof_alone(monkey
     assert analysis.output_shape(H=7) == (1, 3, 7)
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Threads that hardly let each other run."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("restless_threads")
 def test_analyses_in_several_threads_give_what_one_gives() -> None:
     def sizes(forward: Callable[[Any, Tensor], Any]) -> str:
         return str(shapelint.analyze(Model(forward), ("N", 3, "H", "W")).valid_sizes)
