@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from shapelint.ops.dimensions import Shape
-from shapelint.sizes import Size, any_of, implied, product, require
+from shapelint.sizes import Condition, Size, any_of, implied, product, require
 
 PerAxis = Size | Sequence[Size]
 
@@ -55,10 +55,11 @@ def split_shape(shape: Shape, axes: int, what: str) -> tuple[Shape, Size, Shape]
     return tuple(shape[: -axes - 1]), shape[-axes - 1], tuple(shape[-axes:])
 
 
-def require_nonzero(sizes: Sequence[Size], what: str) -> None:
-    """Refuse an empty dimension where torch does."""
+def require_nonzero(sizes: Sequence[Size], what: str, unless: bool | Condition = False) -> None:
+    """Refuse an empty dimension where torch does: not where ``unless`` holds."""
     for size in sizes:
-        require(size >= 1, "{} got an empty tensor: a dimension of size {}", what, size)
+        if not implied(size >= 1):
+            require(any_of(size >= 1, unless), "{} got an empty tensor: a dimension of size {}", what, size)
 
 
 def require_nonzero_unless_no_batch(width: Size, batch: Shape, what: str) -> None:

@@ -89,9 +89,9 @@ def adaptive_shape(shape: Shape, axes: int, output_size: Any, average: bool) -> 
         for size, width in zip(per_axis(output_size, axes, "output_size"), spatial, strict=True)
     )
     # to a single element torch takes the mean, of nothing too; and averages over one or two axes need no channels
-    if not (average and all(type(size) is int and size == 1 for size in wanted)):
-        needs_channels = batch and not (average and axes < 3)
-        require_nonzero((channels, *spatial) if needs_channels else spatial, "adaptive pooling")
+    is_mean = average and all_of(*(size == 1 for size in wanted))
+    needs_channels = batch and not (average and axes < 3)
+    require_nonzero((channels, *spatial) if needs_channels else spatial, "adaptive pooling", unless=is_mean)
     for size in wanted:
         require(size >= 0, "adaptive pooling cannot return the size {}", size)
     return (*batch, channels, *wanted)

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import shapelint
 from shapelint.ops import pool
 from shapelint.ops.registry import module_rule
 from shapelint.sizes import Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim
+from tests import oracle
 from tests.ops.against_torch import Symbolic, check, shaped
 
 assert pool.__name__  # importing it registers the rules
@@ -94,6 +96,29 @@ def test_adaptive(axes: int) -> None:
         for kind in ("Avg", "Max"):
             layer = getattr(nn, f"Adaptive{kind}Pool{axes}d")(output)
             check(layer, shaped(1, 2, *rest, "W"), sizes={"W": range(6)})
+
+
+class Shrinking(nn.Module):
+    """A pool that may get nothing, and asks for one value there."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.pool = getattr(F, f"adaptive_{kind}_pool2d")
+
+    def forward(self, x: Any) -> Any:
+        return self.pool(x[..., : x.shape[-1] // 3], (1, x.shape[-1] // 6 + 1))
+
+
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_the_mean_of_nothing_where_the_size_asked_for_happens_to_be_one(kind: str) -> None:
+    analysis = shapelint.analyze(Shrinking(kind), (1, 2, 3, "W"))
+    assert analysis.certainty == "proven"
+    for width in range(1, 20):
+        expected = oracle.run(Shrinking(kind), (1, 2, 3, width), device="cpu")
+        if isinstance(expected, oracle.Failure):
+            assert not analysis.accepts(W=width)
+        else:
+            assert analysis.output_shape(W=width) == expected
 
 
 def test_adaptive_indices() -> None:
