@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import product as cartesian
 from math import gcd
-from typing import Any
+from typing import Any, ClassVar
 
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
@@ -34,8 +34,15 @@ _active_decider: Callable[[Condition], bool] | None = None
 class Undecided(BaseException):
     """A condition on symbolic sizes was asked for its truth where nothing can decide it.
 
-    Not an ``Exception``: a model's own ``except Exception`` must not swallow it.
+    Not an ``Exception``: a model's own ``except Exception`` must not swallow it. A bare ``except:`` does, so the
+    last one is remembered for those who follow a model.
     """
+
+    last: ClassVar[Undecided | None] = None
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        Undecided.last = self
 
 
 class Condition:

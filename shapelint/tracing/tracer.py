@@ -34,7 +34,7 @@ from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.region import limited
-from shapelint.tracing import exploring, places, state
+from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.patches import Patches, is_symbolic
@@ -117,11 +117,14 @@ class Tracer:
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
         groups: list[exploring.Group] = []
+        Undecided.last = None
         with self._patched(), limited(self.limits.set_complexity):
             paths.activate(self.path)
             try:
                 saved = exploring.snapshot((*args, *kwargs.values()))
                 groups = self._explore_all(self.model, args, kwargs, written, saved)
+                if Undecided.last is not None:
+                    raise Undecided.last  # the model's own code caught it and went on
             except (TooComplex, isl.Error) as reason:
                 raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
             except Exception as error:
@@ -132,6 +135,7 @@ class Tracer:
                 paths.activate(before)
                 state.roll_back(written)
                 exploring.restore(kept)
+                Undecided.last = None  # it would keep the model alive
                 if collecting:
                     gc.enable()
         return Trace(
@@ -504,9 +508,11 @@ class Tracer:
 
     def _refuse_handlers(self, what: str) -> None:
         """Give up where the user's own code catches an exception that only some of the sizes on the path raise."""
-        place = places.caught_above(Tracer.run.__code__)
+        place = handlers.caught_above(Tracer.run.__code__)
         if place is not None:
-            raise Undecided(f"{what} inside a `try`, which catches the sizes that fail (line {place.location().line})")
+            raise Undecided(
+                f"{what} inside a `try` or `with`, which catches the sizes that fail (line {place.location().line})"
+            )
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
         self.accidents.append(Accident(self.path.domain, condition, (a, b), self.current))

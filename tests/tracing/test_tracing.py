@@ -237,7 +237,7 @@ def test_an_operation_that_fails_inside_a_try_is_not_taken_as_refused() -> None:
 
     analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
     assert analysis.certainty == "enumerated"
-    assert "inside a `try`" in analysis.certainty_reasons[0]
+    assert "inside a `try` or `with`" in analysis.certainty_reasons[0]
     assert analysis.output_shape(H=3, W=9) == (1, 3, 3, 9)
 
 
@@ -287,7 +287,7 @@ class Cautious(nn.Module):
 def test_a_caller_that_catches_what_a_module_raises_goes_on(checks: bool) -> None:
     analysis = shapelint.analyze(Cautious(checks=checks, handler="goes on"), ("N", 3, "H", 8))
     assert analysis.certainty == "enumerated"
-    assert "inside a `try`" in analysis.certainty_reasons[0]
+    assert "inside a `try` or `with`" in analysis.certainty_reasons[0]
     assert analysis.output_shape(H=3) == (1, 3, 3, 8)
 
 

@@ -1,0 +1,243 @@
+"""Whether the user's own code would catch an exception: an ``except`` that goes on, a ``with`` that swallows it.
+
+Sizes that fail inside such a handler go on after it, so they must not be taken as refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import dis
+import functools
+import linecache
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FrameType, FunctionType, MethodType
+from typing import Any
+
+from shapelint.tracing.places import is_internal
+from shapelint.tracing.record import Place
+
+_JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
+_GOES_ELSEWHERE = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE"})
+
+DEEPEST = 4
+"""A context manager is looked for behind so many functions that return one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Instructions whose exceptions come to a handler.
+
+    Attributes:
+        ends: an ``except`` deals with them and goes on.
+        managers: the ``with`` statements that may, as (line, column, last line, last column).
+    """
+
+    start: int
+    end: int
+    ends: bool
+    managers: tuple[Any, ...]
+
+
+def caught_above(entry: CodeType) -> Place | None:
+    """Where on the stack a handler would end an exception raised now, up to where ``entry`` called the model.
+
+    torch's own handlers raise again what they catch.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code is not entry:
+        if not is_internal(frame.f_code) and _catches(frame):
+            return Place(frame.f_code, frame.f_lasti)
+        frame = frame.f_back
+    return None
+
+
+def _catches(frame: FrameType) -> bool:
+    """Whether an exception raised where the frame is now would be dealt with there."""
+    spans = [span for span in _spans(frame.f_code) if span.start <= frame.f_lasti < span.end]
+    if any(span.ends for span in spans):
+        return True
+    found = {**frame.f_globals, **frame.f_locals} if any(span.managers for span in spans) else {}
+    return any(_swallows_at(frame.f_code, at, found) for span in spans for at in span.managers)
+
+
+@functools.lru_cache(maxsize=4096)
+def _spans(code: CodeType) -> tuple[_Span, ...]:
+    """Where in a function exceptions may end; a ``finally``, and an ``except`` that raises again, let them pass."""
+    entries = getattr(dis, "_parse_exception_table")(code)  # noqa: B009 - the module has no public name for it
+    if not entries:
+        return ()
+    instructions = list(dis.get_instructions(code))
+    at = {instruction.offset: position for position, instruction in enumerate(instructions)}
+    spans = (_Span(e.start, e.end, *_through(instructions, at, entries, e.target)) for e in entries)
+    return tuple(span for span in spans if span.ends or span.managers)
+
+
+def _through(
+    instructions: list[dis.Instruction], at: dict[int, int], entries: list[Any], target: int
+) -> tuple[bool, tuple[Any, ...]]:
+    """Whether some way through a handler leaves it with the exception dealt with, and which ``with`` it passes."""
+    waiting, seen = [target], set()
+    managers: list[Any] = []
+    while waiting:
+        position = at[waiting.pop()]
+        if position in seen or position >= len(instructions):
+            continue
+        seen.add(position)
+        instruction = instructions[position]
+        following = instructions[position + 1] if position + 1 < len(instructions) else None
+        if instruction.opname == "POP_EXCEPT" and not (following and following.opname == "RERAISE"):
+            return True, ()
+        if instruction.opname == "WITH_EXCEPT_START":
+            managers.append(instruction.positions)
+        if instruction.opname in ("WITH_EXCEPT_START", "RERAISE", "RAISE_VARARGS"):
+            # out of this handler; around it there may be another
+            waiting += [e.target for e in entries if e.start <= instruction.offset < e.end]
+            continue
+        if instruction.opcode in _JUMPS:
+            waiting.append(instruction.argval)
+        if following and instruction.opname not in _GOES_ELSEWHERE:
+            waiting.append(following.offset)
+    return False, tuple(managers)
+
+
+# --- context managers: what cannot be told is taken to swallow -----------------------------------------------
+
+
+def _swallows_at(code: CodeType, position: Any, found: Mapping[str, Any]) -> bool:
+    """Whether a context manager of the ``with`` statement there may swallow exceptions."""
+    expressions = _expressions(code.co_filename, tuple(position))
+    return not expressions or any(_swallows(expression, found, DEEPEST) for expression in expressions)
+
+
+@functools.lru_cache(maxsize=1024)
+def _expressions(file: str, position: tuple[int | None, ...]) -> tuple[ast.expr, ...]:
+    """What a ``with`` statement enters, as it is written."""
+    first, last, column, _ = position
+    if first is None or last is None or column is None:
+        return ()
+    lines = [linecache.getline(file, line) for line in range(first, last + 1)]
+    lines[:1] = [line.encode()[column:].decode() for line in lines[:1]]
+    try:
+        statement = ast.parse("".join(lines)).body[0]
+    except (SyntaxError, IndexError):
+        return ()
+    return tuple(item.context_expr for item in statement.items) if isinstance(statement, ast.With) else ()
+
+
+def _swallows(expression: ast.expr, found: Mapping[str, Any], depth: int) -> bool:
+    """Whether what an expression makes may swallow exceptions; ``found`` are the names it may use."""
+    if isinstance(expression, ast.IfExp):
+        return _swallows(expression.body, found, depth) or _swallows(expression.orelse, found, depth)
+    is_call = isinstance(expression, ast.Call)
+    target = expression.func if isinstance(expression, ast.Call) else expression
+    try:
+        value = _value(target, found)
+    except (LookupError, AttributeError):
+        return True
+    return _made_swallows(value, depth) if is_call else _class_swallows(type(value), value)
+
+
+def _value(expression: ast.expr, found: Mapping[str, Any]) -> Any:
+    """The value of a dotted name.
+
+    Raises:
+        LookupError: it is something else, or there is no such name.
+    """
+    if isinstance(expression, ast.Name):
+        return found[expression.id] if expression.id in found else vars(builtins)[expression.id]
+    if isinstance(expression, ast.Attribute):
+        return getattr(_value(expression.value, found), expression.attr)
+    raise LookupError(ast.dump(expression))
+
+
+def _made_swallows(make: Any, depth: int) -> bool:
+    """Whether the context managers that a callable makes may swallow exceptions."""
+    while isinstance(make, functools.partial):
+        make = make.func
+    if isinstance(make, MethodType):
+        if make.__name__ == "_recreate_cm":  # a context manager that is used as a decorator
+            return _class_swallows(type(make.__self__), make.__self__)
+        make = make.__func__
+    if isinstance(make, type):
+        return _class_swallows(make)
+    if not isinstance(make, FunctionType) or not depth:
+        return True
+    if is_internal(make.__code__):
+        return False
+    generator = getattr(make, "__wrapped__", None)
+    if make.__code__ is _MANAGER_CODE and isinstance(generator, FunctionType):
+        return _generator_swallows(generator)
+    returned = _returned(make.__code__)
+    names = {**make.__globals__, **dict.fromkeys((*make.__code__.co_varnames, *make.__code__.co_freevars), _UNKNOWN)}
+    return not returned or any(_swallows(expression, names, depth - 1) for expression in returned)
+
+
+class _Unknown:
+    """The value of a parameter or local variable that nobody knows: nothing is known of what it makes either."""
+
+    __slots__ = ()
+
+
+_UNKNOWN = _Unknown()
+
+
+@contextlib.contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+_MANAGER_CODE = _nothing.__code__
+"""The code of every function made by ``contextmanager``."""
+
+
+def _returned(code: CodeType) -> tuple[ast.expr, ...]:
+    """What a function may return, as it is written."""
+    lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
+    last = max(position[1] or 0 for position in code.co_positions())
+    try:
+        tree = ast.parse(textwrap.dedent("".join(lines[: last - code.co_firstlineno + 1])))
+    except SyntaxError:
+        return ()
+    return tuple(node.value or ast.Constant(None) for node in ast.walk(tree) if isinstance(node, ast.Return))
+
+
+def _class_swallows(kind: type, value: Any = None) -> bool:
+    """Whether a class of context managers may swallow exceptions."""
+    if kind is contextlib._GeneratorContextManager:
+        generator = getattr(value, "func", None)
+        return not isinstance(generator, FunctionType) or _generator_swallows(generator)
+    leave = getattr(kind, "__exit__", None)
+    if isinstance(leave, FunctionType):
+        return not is_internal(leave.__code__) and not _returns_nothing(leave.__code__)
+    return leave is None  # written in C: locks and files, none of which swallows anything
+
+
+def _generator_swallows(generator: FunctionType) -> bool:
+    """Whether a function under ``contextmanager`` deals with what is raised where it yields."""
+    code = generator.__code__
+    if is_internal(code):
+        return False
+    yields = [i.offset for i in dis.get_instructions(code) if i.opname == "YIELD_VALUE"]
+    return any(span.start <= offset < span.end for span in _spans(code) for offset in yields)
+
+
+@functools.lru_cache(maxsize=1024)
+def _returns_nothing(code: CodeType) -> bool:
+    """Whether every ``return`` is of None or False, so that exceptions go on."""
+    instructions = list(dis.get_instructions(code))
+    for before, instruction in zip([None, *instructions], instructions, strict=False):
+        if instruction.opname == "RETURN_VALUE" and not (
+            before is not None
+            and before.opname == "LOAD_CONST"
+            and not before.argval
+            and not instruction.is_jump_target
+        ):
+            return False
+        if instruction.opname == "RETURN_CONST" and instruction.argval:
+            return False
+    return True
