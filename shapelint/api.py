@@ -20,6 +20,7 @@ from shapelint.sizes.domain import Domain
 from shapelint.tracing import Trace, places, trace
 from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_inputs
 from shapelint.tracing.running import Runner, shapes, tensors
+from shapelint.tracing.state import modules_by_name
 
 if TYPE_CHECKING:
     from shapelint.enumerating import Enumeration
@@ -393,7 +394,7 @@ def _doubt(analysis: Analysis, found: Trace) -> str | None:
 @contextmanager
 def _in_mode(model: nn.Module, training: bool) -> Iterator[None]:
     """The model in eval or training mode, and every module back in its own mode afterwards."""
-    switched = [m for m in model.modules() if m.training is not training]
+    switched = [m for m in modules_by_name(model).values() if m.training is not training]
     for module in switched:
         module.training = training
     try:

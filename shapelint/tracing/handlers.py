@@ -50,8 +50,10 @@ def caught_above(entry: CodeType) -> Place | None:
     """
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code is not entry:
-        if not is_internal(frame.f_code) and _catches(frame):
-            return Place(frame.f_code, frame.f_lasti)
+        code = frame.f_code
+        # most functions handle nothing, which takes no looking up
+        if code.co_exceptiontable and not is_internal(code) and _catches(frame):
+            return Place(code, frame.f_lasti)
         frame = frame.f_back
     return None
 

@@ -11,8 +11,9 @@ import builtins
 import functools
 import math
 import sys
-from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from collections.abc import Callable, Iterable, Iterator
+from threading import get_ident
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -466,14 +467,9 @@ def _related(module: ModuleType) -> tuple[str, ...]:
     return tuple(found)
 
 
-def modules_of(model: nn.Module) -> list[ModuleType]:
-    """The Python modules whose code a model's forward may run (not torch, not the standard library)."""
-    classes = {type(m) for m in model.modules()}
-    names: dict[str, None] = {}
-    for cls in classes:
-        for base in cls.__mro__:
-            if not _is_foreign(base.__module__):
-                names[base.__module__] = None
+def modules_of(classes: Iterable[type[nn.Module]]) -> list[ModuleType]:
+    """The Python modules whose code a model with such layers may run (not torch, not the standard library)."""
+    names = dict.fromkeys(name for name in {b.__module__ for c in classes for b in c.__mro__} if not _is_foreign(name))
     for name in list(names):
         module = sys.modules.get(name)
         if module is not None:
@@ -481,11 +477,29 @@ def modules_of(model: nn.Module) -> list[ModuleType]:
     return [sys.modules[name] for name in names if name in sys.modules]
 
 
+def unexchanged(function: Any) -> Any:
+    """A method as it is when :meth:`Patches.exchange` has replaced it."""
+    if type(function) is not FunctionType:
+        return function
+    twin = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+def _handed_over(*args: Any, shapelint_handlers: tuple[Any, ...], **kwargs: Any) -> Any:
+    # it runs among the globals of the function whose code it replaces
+    this_thread, tracing_thread, handler, original = shapelint_handlers
+    return (handler if this_thread() == tracing_thread else original)(*args, **kwargs)
+
+
 class Patches:
     """Replacements that last from ``apply`` to ``undo``."""
 
     def __init__(self) -> None:
         self._undo: list[tuple[Any, str, Any, bool]] = []
+        self._exchanged: list[tuple[FunctionType, CodeType, Any]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._globals: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = []
 
@@ -495,9 +509,27 @@ class Patches:
         self._undo.append((owner, name, vars(owner)[name] if own else None, own))
         setattr(owner, name, value)
 
-    def apply_to(self, model: nn.Module) -> None:
-        """The replacements that a model's code needs."""
-        for module in modules_of(model):
+    def exchange(self, owner: type, name: str, value: Callable[..., Any]) -> None:
+        """Replace a method of a class with very many subclasses.
+
+        To set an attribute of ``nn.Module`` takes Python milliseconds where packages of networks are imported: it
+        goes through all subclasses, and forgets where it found their attributes. So the method stays the function it
+        is, and its code is exchanged. Other threads get what they always got.
+        """
+        function = vars(owner)[name]
+        if type(function) is not FunctionType:
+            self.set(owner, name, value)  # some other library's, who knows what
+            return
+        self._exchanged.append((function, function.__code__, function.__kwdefaults__))
+        handlers = (get_ident, get_ident(), value, unexchanged(function))
+        # What the code needs is there before the code is: another thread may call the function at any time.
+        function.__kwdefaults__ = {"shapelint_handlers": handlers}
+        # a function with `super()` in it has a variable from around it, which its code must have as well
+        function.__code__ = _handed_over.__code__.replace(co_freevars=function.__code__.co_freevars)
+
+    def apply_to(self, classes: Iterable[type[nn.Module]]) -> None:
+        """The replacements that the code of a model with layers of these classes needs."""
+        for module in modules_of(classes):
             namespace = vars(module)
             names = _replacements_in(module)
             present = {name: namespace[name] for name in names if name in namespace}
@@ -515,8 +547,8 @@ class Patches:
         self.set(torch.autograd.Function, "apply", classmethod(_apply))
         self.set(torch.Tensor, "__new__", staticmethod(_new_tensor))
         # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them
-        self.set(nn.Module, "to", _as_it_is)
-        self.set(nn.Module, "_apply", _as_it_is)
+        self.exchange(nn.Module, "to", _as_it_is)
+        self.exchange(nn.Module, "_apply", _as_it_is)
         self.let_autocast_know_meta()
 
     def let_autocast_know_meta(self) -> None:
@@ -533,6 +565,10 @@ class Patches:
             else:
                 delattr(owner, name)
         self._undo.clear()
+        for function, code, keyword_defaults in reversed(self._exchanged):
+            function.__code__ = code
+            function.__kwdefaults__ = keyword_defaults
+        self._exchanged.clear()
         for cell, contents in self._cells:
             cell.cell_contents = contents
         self._cells.clear()

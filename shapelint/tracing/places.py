@@ -20,10 +20,14 @@ LONGEST_REASON = 240
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
-@functools.lru_cache(maxsize=4096)
 def is_internal(code: CodeType) -> bool:
     """Whether code belongs to torch or to this tool, or was generated."""
-    file = code.co_filename
+    return _is_internal_file(code.co_filename)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_internal_file(file: str) -> bool:
+    # asked by name: Python hashes code objects anew each time, constants and all
     return file.startswith(("<", *_INTERNAL))
 
 
@@ -31,7 +35,7 @@ def caller() -> Place | None:
     """The nearest caller in the user's own code."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        if not is_internal(frame.f_code):
+        if not _is_internal_file(frame.f_code.co_filename):
             return Place(frame.f_code, frame.f_lasti)
         frame = frame.f_back
     return None
@@ -46,7 +50,7 @@ def origin(error: BaseException) -> tuple[Place | None, bool]:
     step = error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if not is_internal(code):
+        if not _is_internal_file(code.co_filename):
             place = Place(code, step.tb_lasti)
         raised = step.tb_next is None and code.co_code[step.tb_lasti] == _RAISE
         step = step.tb_next

@@ -6,11 +6,13 @@ and put back.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
+from shapelint.tracing.patches import unexchanged
 from shapelint.tracing.tensor import SymbolicTensor
 
 Attribute = tuple[nn.Module, str]
@@ -20,8 +22,8 @@ Written = dict[Attribute, Any]
 MISSING = object()
 """The value of an attribute that was not there."""
 
-_original_setattr: Any = nn.Module.__setattr__
-original_delattr: Any = nn.Module.__delattr__
+_original_setattr: Any = unexchanged(nn.Module.__setattr__)
+original_delattr: Any = unexchanged(nn.Module.__delattr__)
 _OWN_TABLES = frozenset(nn.Module().__dict__)
 
 
@@ -63,12 +65,29 @@ def install(values: Written) -> None:
             write(attribute, value)
 
 
-def containers(model: nn.Module) -> tuple[Any, ...]:
+def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
+    """As ``model.named_modules()``, in its order, which takes time for every module above each."""
+    found: dict[str, nn.Module] = {}
+    known: set[int] = set()
+    waiting = [("", model)]
+    while waiting:
+        name, module = waiting.pop()
+        if id(module) in known:
+            continue
+        known.add(id(module))
+        found[name] = module
+        if module._modules:
+            prefix = f"{name}." if name else ""
+            waiting += [(prefix + n, child) for n, child in reversed(module._modules.items()) if child is not None]
+    return found
+
+
+def containers(modules: Iterable[nn.Module]) -> list[Any]:
     """Lists and dicts that the user's modules keep as attributes."""
-    return tuple(
+    return [
         value
-        for module in model.modules()
+        for module in modules
         if not type(module).__module__.startswith("torch.")
         for name, value in module.__dict__.items()
         if type(value) in (list, dict) and name not in _OWN_TABLES
-    )
+    ]

@@ -37,7 +37,7 @@ from shapelint.sizes.region import limited
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import join_sizes
-from shapelint.tracing.patches import Patches, is_symbolic
+from shapelint.tracing.patches import Patches, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Played, played
@@ -65,7 +65,7 @@ _COSTLY = frozenset(
 )
 """Functions whose result's contents no size depends on, and which take long on wide layers."""
 
-_original_call: Any = nn.Module.__call__
+_original_call: Any = unexchanged(nn.Module.__call__)
 
 # What is patched while a model is traced is patched for every thread.
 _turn = threading.RLock()
@@ -91,7 +91,9 @@ class Tracer:
         self.model = model
         self.limits = limits
         self.deadline = time.monotonic() + limits.seconds
-        self.names = {id(m): name for name, m in model.named_modules()}
+        modules = state.modules_by_name(model)
+        self.names = {id(m): name for name, m in modules.items()}
+        self.classes = {type(m) for m in modules.values()}
         self.calls: list[Call] = []
         self.failures: list[Failure] = []
         self.suspects: list[Failure] = []
@@ -103,7 +105,7 @@ class Tracer:
         self.runs = 0
         self.indices = itertools.count()
         self.changes = 0
-        self.containers = list(state.containers(model))
+        self.containers = state.containers(modules.values())
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -174,10 +176,10 @@ class Tracer:
             state.original_delattr(module, name)
 
         try:
-            patches.set(nn.Module, "__call__", call)
-            patches.set(nn.Module, "__delattr__", deleteattribute)
-            patches.set(nn.Module, "__setattr__", setattribute)
-            patches.apply_to(self.model)
+            patches.exchange(nn.Module, "__call__", call)
+            patches.exchange(nn.Module, "__delattr__", deleteattribute)
+            patches.exchange(nn.Module, "__setattr__", setattribute)
+            patches.apply_to(self.classes)
             use_dispatch(self.dispatch)
             with torch.no_grad(), _Mode(self.dispatch):
                 yield

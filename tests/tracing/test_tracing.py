@@ -392,6 +392,42 @@ def test_builtins_are_put_back() -> None:
     assert nn.Module.__call__.__module__ == "torch.nn.modules.module"
 
 
+METHODS = ("__call__", "__setattr__", "__delattr__", "to", "_apply")
+
+
+def test_methods_of_all_modules_are_put_back() -> None:
+    def are() -> list[Any]:
+        functions = [vars(nn.Module)[name] for name in METHODS]
+        return [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in functions]
+
+    within: list[Any] = []
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        within.extend(are())
+        return x
+
+    before = are()
+    shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert are() == before
+    assert not any(inside == outside for inside, outside in zip(within, before, strict=True))
+
+
+def test_another_thread_uses_modules_as_ever_while_one_traces() -> None:
+    others = nn.Linear(2, 2)
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(others.to, torch.float64).result()
+            executor.submit(setattr, others, "name", "linear").result()
+            assert executor.submit(others, torch.zeros(1, 2, dtype=torch.float64)).result().shape == (1, 2)
+        return x
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    assert others.weight.dtype == torch.float64
+    assert others.name == "linear"
+
+
 def test_independent_branches_add_up_instead_of_multiplying() -> None:
     class Block(nn.Module):
         def __init__(self, period: int) -> None:
@@ -525,4 +561,4 @@ def test_analyses_in_several_threads_give_what_one_gives() -> None:
 
     with ThreadPoolExecutor(4) as executor:
         assert list(executor.map(sizes, FORWARDS[:8])) == [sizes(forward) for forward in FORWARDS[:8]]
-    assert nn.Module.__call__ is tracer._original_call
+    assert nn.Module.__call__.__code__ is tracer._original_call.__code__
