@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shapelint.network.graph import tensors_in
 from shapelint.sizes import SizeSet, TooComplex, all_of
 from shapelint.sizes import region as rg
 from shapelint.sizes.condition import Member
@@ -114,7 +115,11 @@ def _assumed(analysis: Analysis, network: Network, everything: Domain) -> Expect
     regular = without_collapse(analysis, regular)
     running = regular.intersect(valid)
     if running.is_empty():
-        return ExpectedSizes(regular, symbols)
+        shifted = _one_class(analysis, network, everything, regular)
+        if shifted is None:
+            return ExpectedSizes(regular, symbols)
+        regular = without_collapse(analysis, shifted)
+        running = regular.intersect(valid)
     regular = _large_enough(regular, running, symbols)
     regular = _without_accidents(analysis, regular, symbols)
     made_for = _made_for(analysis, network, regular)
@@ -160,6 +165,42 @@ def _refused_at_the_door(analysis: Analysis, network: Network, among: Domain) ->
             continue
         refused = sizes if refused is None else refused.unite(sizes)
     return refused
+
+
+def _one_class(analysis: Analysis, network: Network, everything: Domain, regular: Domain) -> Domain | None:
+    """The one residue class by the strides that runs, where all multiples of them are refused.
+
+    A causal video codec takes 8k + 1 frames, the first by itself: its views refuse 8k. Where tensors that meet refuse
+    each other the network is wrong (an ``output_padding`` is missing), and where the author refuses them it is told.
+    """
+    assert analysis.trace is not None
+    valid = SizeSet(analysis._domain.project(network.symbols))
+    if valid.is_empty() or any(_refuses(f, regular) and not _of_one_tensor(f) for f in analysis.trace.failures):
+        return None
+    example = valid.least()
+    assert example is not None
+    running = everything
+    for symbol in network.symbols:
+        stride = network.stride(symbol)
+        of_class = dim(symbol) % stride == example[symbol] % stride
+        if not (valid.project(symbol) - SizeSet.where([symbol], of_class)).is_empty():
+            return None
+        running = running.restrict(of_class)
+    return running
+
+
+def _refuses(failure: Failure, sizes: Domain) -> bool:
+    try:
+        return not failure.sizes().intersect(sizes).is_empty()
+    except TooComplex:
+        return True
+
+
+def _of_one_tensor(failure: Failure) -> bool:
+    """Whether an operation refuses a tensor for its own shape's sake."""
+    if failure.error is not None or failure.call is None:
+        return False
+    return len(list(tensors_in((failure.call.arguments, failure.call.keywords)))) == 1
 
 
 def is_collapse(failure: Failure) -> bool:

@@ -149,3 +149,39 @@ def test_made_for_a_typical_size() -> None:
 
     found = expected(Odd(), ("N", 1, "H", "W"))
     assert found.typical == ({"H": 28, "W": 28} in found.sizes)
+
+
+class Frames(nn.Module):
+    """A causal codec: the first frame by itself, then eight at a time; folded by views, as published ones are."""
+
+    def __init__(self, lead: int = 1) -> None:
+        super().__init__()
+        self.lead = lead
+        self.down = nn.Conv1d(24, 4, 1)
+        self.up = nn.Conv1d(4, 24, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        filled = torch.cat([x[:, :, :1]] * (8 - self.lead) + [x], 2)
+        folded = filled.unflatten(2, (-1, 8)).transpose(2, 3).flatten(1, 2)
+        out: torch.Tensor = self.up(self.down(folded)).unflatten(1, (3, 8)).transpose(2, 3).flatten(2)
+        return out[:, :, 8 - self.lead :]
+
+
+def test_what_a_tensor_refuses_for_its_own_shape_is_not_expected_of_it() -> None:
+    analysis = shapelint.analyze(Frames(), ("N", 3, "T"))
+    assert str(analysis.valid_sizes.project("T")) == "T: 1 more than a multiple of 8"
+    assert str(expected(Frames(), ("N", 3, "T")).sizes) == "T: 1 more than a multiple of 8"
+    assert analysis.diagnostics == ()
+
+
+def test_what_tensors_that_meet_refuse_is_expected_all_the_same() -> None:
+    class Skipping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+            self.up = nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, self.up(self.down(x))], 1)
+
+    assert str(expected(Skipping()).sizes) == "H and W: even sizes"
