@@ -23,7 +23,7 @@ from shapelint.tracing.running import Runner, shapes, tensors
 from shapelint.tracing.state import modules_by_name
 
 if TYPE_CHECKING:
-    from shapelint.enumerating import Enumeration
+    from shapelint.enumerating import Enumeration, Search
     from shapelint.helpers.fields import ReceptiveField
     from shapelint.helpers.records import AnalysisRecord
     from shapelint.network import Network
@@ -84,8 +84,8 @@ class Analysis:
         return enumerating.enumerate_sizes(self)
 
     @functools.cached_property
-    def _base(self) -> dict[str, int] | None:
-        """A size at which a model that could not be traced runs."""
+    def _search(self) -> Search:
+        """The search for a size at which a model runs that could not be traced."""
         return enumerating.working_size(self)
 
     @functools.cached_property
@@ -94,7 +94,8 @@ class Analysis:
         if "C" not in self.inputs.symbols:
             return {}
         if self.trace is None:
-            return {"C": self._base["C"]} if self._base is not None else {}
+            base = self._search.found
+            return {"C": base["C"]} if base is not None else {}
         points = self._domain.project(["C"]).factors["C"].region.points(1)
         return {"C": points[0][0]} if points else {}
 
@@ -350,19 +351,32 @@ def _has_sizes(inputs: Inputs, sizes: Any) -> bool:
 def _likeliest(
     model: nn.Module, label: str, options: Iterable[Inputs], sizes: Any, bounds: Limits, *, training: bool
 ) -> Analysis:
-    """The analysis with the first inputs that some size of runs, else with the first."""
+    """The analysis with the first inputs that some size of runs, else with the first.
+
+    Inputs of which two sizes meet that have nothing to do with each other are not taken if others do as well.
+    """
     first: Analysis | None = None
+    doubtful: Analysis | None = None
     with _in_mode(model, training):
         for option in options:
             analysis = _attempt(model, label, option, sizes, bounds, training)
-            if first is None:
-                first = analysis
-            if analysis.trace is not None and analysis.trace.outcomes:
-                return analysis
+            first = first or analysis
             if analysis.trace is None:
-                return analysis
+                return doubtful or analysis
+            if analysis.trace.outcomes:
+                if not _mixes_sizes(analysis.trace):
+                    return analysis
+                doubtful = doubtful or analysis
     assert first is not None
-    return first
+    return doubtful or first
+
+
+def _mixes_sizes(found: Trace) -> bool:
+    """Whether different sizes of the input are broadcast together: (N, T) against a table of (1, T, 32)."""
+    return any(
+        isinstance(a, Dim) and isinstance(b, Dim) and not set(a.symbols) & set(b.symbols)
+        for a, b in (accident.sides for accident in found.accidents)
+    )
 
 
 def _attempt(model: nn.Module, label: str, inputs: Inputs, sizes: Any, limits: Limits, training: bool) -> Analysis:

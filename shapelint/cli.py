@@ -168,7 +168,12 @@ def main() -> None:
 @click.option(
     "--explain-certainty", is_flag=True, help="Say why an answer is not proven: which operations were probed."
 )
-@click.option("--verbose", "-v", is_flag=True, help="List the classes that are not analysed by themselves, and why.")
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Tell one by one what the report sums up, and list the classes that are not analysed by themselves, and why.",
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")
 @click.option(
     "--fail-on",
@@ -329,7 +334,7 @@ def check(
             if fail_on is not None:
                 result = dataclasses.replace(result, fail_on=Severity(fail_on))
             color = output_file is None and wants_color()
-            style = Style(color, explain_certainty, None if output_file else terminal_width())
+            style = Style(color, explain_certainty, None if output_file else terminal_width(), verbose)
             report = count_codes(result, output_format) if statistics else render(output_format, result, style)
             if output_file is not None:
                 write_whole(output_file, report)
@@ -411,8 +416,9 @@ def _linted(lint: Callable[..., LintResult], checker: Checker, *, fix: bool, dif
     help="As for check.",
 )
 @click.option("--explain-certainty", is_flag=True, help="As for check.")
+@click.option("--verbose", "-v", is_flag=True, help="As for check.")
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even if something is found.")
-def merge(reports: Sequence[Path], output_format: str, explain_certainty: bool, exit_zero: bool) -> None:
+def merge(reports: Sequence[Path], output_format: str, explain_certainty: bool, verbose: bool, exit_zero: bool) -> None:
     """Join the reports of several runs, such as those of a CI matrix, into one.
 
     Complete reports have everything, and the joined one says what a single run would say; those in the json format
@@ -430,9 +436,9 @@ def merge(reports: Sequence[Path], output_format: str, explain_certainty: bool, 
         result = merged(reports)
     except LoadError as error:
         _fail(error.message)
-    style = Style(wants_color(), explain_certainty, terminal_width())
+    style = Style(wants_color(), explain_certainty, terminal_width(), verbose)
     click.echo(render(output_format, result, style), nl=False, color=style.color)
-    _tell_remarks(result, verbose=False)
+    _tell_remarks(result, verbose)
     sys.exit(0 if exit_zero and result.exit_status == 1 else result.exit_status)
 
 

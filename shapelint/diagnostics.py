@@ -79,7 +79,8 @@ class Diagnostic:
 
     ``message`` is the headline (one line, no code in it); ``location`` is where the layer is
     constructed, ``use`` the call in ``forward`` that fails; ``sizes`` a sentence about the sizes
-    concerned; ``example`` the smallest real case in numbers; ``why`` the arithmetic in one line.
+    concerned; ``example`` the smallest real case in numbers; ``why`` the arithmetic in one line. ``assumed`` tells that
+    it rests on arguments or inputs which nobody gave, and with others may not be there.
     """
 
     code: str
@@ -96,6 +97,7 @@ class Diagnostic:
     why: str = ""
     certainty: str = "proven"
     fixes: tuple[Fix, ...] = ()
+    assumed: bool = False
 
     def at(self, location: Location | None) -> Diagnostic:
         """The same finding told at another place."""

@@ -18,6 +18,7 @@ from shapelint.sizes import SizeSet
 from shapelint.sizes.dim import evaluate
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.sizeset import AxisSizes
+from shapelint.tracing.running import TooMuchWork
 from shapelint.words import listed
 
 if TYPE_CHECKING:
@@ -28,10 +29,39 @@ REACH_OF_ONE: Final = 512
 """A single size costs less to try than several, so it is tried further."""
 
 _USUAL: Final = (64, 32, 128, 224, 256, 28, 16, 96, 48, 512)
+_USUAL_VOLUMES: Final = (32, 64, 16, 96, 128, 8, 48, 112)
 _LONG: Final = (1600, 4096, 16_000, 65_536)
 """What sound has, whose networks often refuse less than a second of it."""
 
 _LEAST_REPEATS: Final = 3
+_PER_SECOND: Final = 1e11
+"""Multiplications that a CPU makes: where a run has to be made there, it is to be one of many."""
+
+_LEAST_REACH: Final = 8
+"""Of fewer sizes than these nothing is told but that they run: they show no pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Looking for a size that runs.
+
+    Attributes:
+        found: it; None if there was none.
+        tried: sizes of every symbol that were tried before.
+        complete: whether all that were to be tried could be, in the time there was.
+        error: what the first run raised.
+    """
+
+    found: Mapping[str, int] | None
+    tried: tuple[int, ...] = ()
+    complete: bool = True
+    error: Exception | None = None
+
+    def sentence(self) -> str:
+        """What there is to say where none was found."""
+        if self.complete:
+            return f"no size was found to run in 1…{REACH}"
+        return "no size was found to run in the time there was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +69,7 @@ class Enumeration:
     """What running a model at sizes showed.
 
     Attributes:
-        base: a size that runs, of every symbol; None if none was found.
+        search: how a size that runs was looked for.
         varied: the symbols that were varied.
         reach: they were tried from 1 to this.
         wanted: they were to be tried up to this.
@@ -48,13 +78,18 @@ class Enumeration:
         batches: whether a batch of 2 runs where one of 1 does.
     """
 
-    base: Mapping[str, int] | None
+    search: Search
     varied: tuple[str, ...]
     reach: int
     wanted: int
     alone: Mapping[str, tuple[int, ...]]
     together: tuple[int, ...]
     batches: bool
+
+    @property
+    def base(self) -> Mapping[str, int] | None:
+        """A size that runs, of every symbol; None if none was found."""
+        return self.search.found
 
     def points(self) -> Iterator[dict[str, int]]:
         """Every size that was seen to run."""
@@ -76,11 +111,13 @@ class Enumeration:
 
     def sentence(self) -> str:
         """In words: "T: multiples of 7 in 1…512"."""
-        tried = f"in 1…{self.reach}" + (" (there was no time for more)" if self.reach < self.wanted else "")
         if self.base is None:
-            return f"no size was found to run {tried}" if self.varied else "the model does not run"
+            return self.search.sentence() if self.varied else "the model does not run"
         if not self.varied:
             return "runs"
+        if self.reach < min(self.wanted, _LEAST_REACH):
+            return f"{self._at_base()} runs (there was no time to try other sizes)"
+        tried = f"in 1…{self.reach}" + (" (there was no time for more)" if self.reach < self.wanted else "")
         of_all = pattern(self.together, self.reach)
         alone = {name: pattern(values, self.reach) for name, values in self.alone.items()}
         if all(found == of_all for found in alone.values()):
@@ -90,12 +127,15 @@ class Enumeration:
         return "; ".join([*parts, f"{' = '.join(self.varied)}: {self._told(of_all)}"]) + f"; {tried}"
 
     def _told(self, found: AxisSizes) -> str:
-        assert self.base is not None
         if found == _NONE:
-            return f"{' × '.join(str(self.base[name]) for name in self.varied)} runs, and none"
+            return f"{self._at_base()} runs, and none"
         from shapelint.rules.wording import axis_phrase
 
         return axis_phrase(found)
+
+    def _at_base(self) -> str:
+        assert self.base is not None
+        return " × ".join(str(self.base[name]) for name in self.varied)
 
     def _others(self, name: str) -> str:
         assert self.base is not None
@@ -128,10 +168,11 @@ def pattern(running: Sequence[int], reach: int) -> AxisSizes:
 def enumerate_sizes(analysis: Analysis) -> Enumeration:
     """Run the model at each size of a range, as long as there is time."""
     deadline = time.monotonic() + analysis.limits.enumeration_seconds
-    base, varied = analysis._base, tuple(name for name in analysis.symbols if name != "N")
+    search, varied = analysis._search, tuple(name for name in analysis.symbols if name != "N")
+    base = search.found
     wanted = REACH_OF_ONE if len(varied) == 1 else REACH
     if base is None or not varied:
-        return Enumeration(base, varied, REACH, REACH, {}, (), batches=False)
+        return Enumeration(search, varied, REACH, REACH, {}, (), batches=False)
     alone: dict[str, list[int]] = {name: [] for name in varied}
     together: list[int] = []
     reach = 0
@@ -144,25 +185,31 @@ def enumerate_sizes(analysis: Analysis) -> Enumeration:
             together.append(reach)
     batches = "N" in base and _runs(analysis, {**base, "N": 2})
     seen = {name: tuple(found) for name, found in alone.items()}
-    return Enumeration(base, varied, reach, wanted, seen, tuple(together), batches=batches)
+    return Enumeration(search, varied, reach, wanted, seen, tuple(together), batches=batches)
 
 
-def working_size(analysis: Analysis) -> dict[str, int] | None:
+def working_size(analysis: Analysis) -> Search:
     """A size that runs: all spatial sizes alike, a batch of one, and channels as some layer of the model has them."""
     deadline = time.monotonic() + analysis.limits.enumeration_seconds
     inferred = ("C",) if analysis.inputs.inferred and "C" in analysis.inputs.symbols else ()
     varied = [name for name in analysis.inputs.symbols if name != "N" and name not in inferred]
     one = {"N": 1} if "N" in analysis.inputs.symbols else {}
-    for size in (*_USUAL, *(_LONG if len(varied) == 1 else ()), *range(1, REACH)):
+    usual = _USUAL_VOLUMES if len(varied) > 2 else (*_USUAL, *_LONG) if len(varied) == 1 else _USUAL
+    tried: dict[int, None] = {}
+    first: Exception | None = None
+    complete = True
+    for size in dict.fromkeys((*usual, *range(1, REACH + 1))) if varied else (1,):
+        tried[size] = None
         for channels in _channels(analysis.model) if inferred else (1,):
             env = {**one, **dict.fromkeys(varied, size), **dict.fromkeys(inferred, channels)}
-            if _runs(analysis, env):
-                return env
+            error = analysis._runner.run(env, most=_PER_SECOND * analysis.limits.enumeration_seconds).error
+            if error is None:
+                return Search(env)
+            first = first or error
+            complete = complete and not isinstance(error, TooMuchWork)
             if time.monotonic() > deadline:
-                return None
-        if not varied:
-            return None
-    return None
+                return Search(None, tuple(tried), complete=False, error=first)
+    return Search(None, tuple(tried), complete, first)
 
 
 def _channels(model: nn.Module) -> tuple[int, ...]:
@@ -177,7 +224,7 @@ def _channels(model: nn.Module) -> tuple[int, ...]:
 
 
 def _runs(analysis: Analysis, env: Mapping[str, int]) -> bool:
-    return analysis._runner.run(env).error is None
+    return analysis._runner.run(env, most=_PER_SECOND * analysis.limits.enumeration_seconds).error is None
 
 
 def round_trips(analysis: Analysis) -> SizeSet:

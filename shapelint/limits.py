@@ -32,6 +32,9 @@ class Limits:
     enumeration_seconds: float = 8.0
 
 
+ENUMERATION_MET: Final = 1.0
+"""Seconds for running a model at sizes that was met in a directory, where nobody says otherwise."""
+
 Pairs = tuple[tuple[str, float], ...]
 """Limits that are set, by the names people write: ``(("paths-per-module", 512),)``."""
 
@@ -77,6 +80,15 @@ def parse(text: str) -> tuple[str, float]:
     except ValueError:
         raise LimitError(f"{name.strip()} must be a number, not {number.strip()!r}") from None
     return checked(name.strip(), value)
+
+
+def of_found(limits: Pairs, models: int, *, named: bool) -> Pairs:
+    """The limits for each of several models that were found in a file, which share the time for running them.
+
+    A file that was only met in a directory gets little: what would be run are models whose inputs were guessed.
+    """
+    share = Limits().enumeration_seconds / max(models, 1)
+    return (("enumeration-seconds", share if named else min(share, ENUMERATION_MET)), *limits)
 
 
 def limits_of(*layers: Iterable[tuple[str, float]]) -> Limits:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from shapelint.baseline import Compared, compare
 from shapelint.config import NO_SETTINGS, Config, ConfigError, Configurations, Overlay
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location, Severity
-from shapelint.limits import Pairs, limits_of
+from shapelint.limits import Pairs, limits_of, of_found
 from shapelint.loading import paths as path_arguments
 from shapelint.loading.configured import as_configured, check_entries, with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
@@ -234,9 +234,14 @@ def check_source(request: Request, source: SourceFile, question: Question) -> Li
     from shapelint.ops.plugins import load_and_tell
 
     remarks = load_and_tell()
+    limits = of_found((*question.config.limits, *question.limits), len(source.targets), named=request.named)
+    found = dataclasses.replace(question, limits=limits)
     try:
         with imported(source.path) as module:
-            outcomes = [_check_target(module, target, source.path, question) for target in source.targets]
+            outcomes = [
+                _check_target(module, target, source.path, question if target.named else found)
+                for target in source.targets
+            ]
     except LoadError as error:
         return LintResult((error.diagnostic(),), skipped=skipped, files=1, remarks=remarks)
     findings = [finding for found, _ in outcomes for finding in found]
@@ -327,7 +332,7 @@ def _doubted(finding: Diagnostic) -> Diagnostic:
     if not _doubtful(finding):
         return finding
     message = f"{finding.message} (with assumed arguments: say with --model how it is made)"
-    return dataclasses.replace(finding, severity=Severity.NOTE, message=message)
+    return dataclasses.replace(finding, severity=Severity.NOTE, message=message, assumed=True)
 
 
 def _examine(selection: Selection | None, built: Built, analysis: Analysis) -> _Examined:
@@ -341,7 +346,8 @@ def _examine(selection: Selection | None, built: Built, analysis: Analysis) -> _
         certainty_reasons=tuple(analysis.certainty_reasons),
     )
     found = analysis.diagnostics if selection is None else analysis.check(sorted(selection.codes))
-    return _Examined(model, tuple(finding.plain() for finding in found))
+    judged = all(finding.code != CANNOT_TRACE for finding in found)
+    return _Examined(dataclasses.replace(model, judged=judged), tuple(finding.plain() for finding in found))
 
 
 def analyse_target(

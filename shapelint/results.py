@@ -39,6 +39,7 @@ class ModelResult:
         summary: one line about its sizes: "H and W multiples of 16, at least 16; output = input; proven".
         certainty: "proven", "probed" or "enumerated".
         certainty_reasons: which operations cost the certainty.
+        judged: whether any size of the inputs that were declared or assumed runs; else they may be the wrong ones.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelResult:
     summary: str = ""
     certainty: str = "proven"
     certainty_reasons: tuple[str, ...] = ()
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)

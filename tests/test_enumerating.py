@@ -10,8 +10,9 @@ from torch import nn
 
 import shapelint
 from shapelint import DATA_DEPENDENT
-from shapelint.enumerating import REACH, REACH_OF_ONE, pattern
+from shapelint.enumerating import REACH, REACH_OF_ONE, Enumeration, Search, pattern
 from shapelint.limits import Limits
+from shapelint.tracing.running import TooMuchWork
 from shapelint.unknown import agreed, holds_unknown
 
 PATIENT = Limits(enumeration_seconds=600)
@@ -139,3 +140,32 @@ def test_outputs_agree_where_they_are_equal() -> None:
     assert holds_unknown({"a": [(1, DATA_DEPENDENT)]})
     assert not holds_unknown({"a": [(1, 2)], "b": None})
     assert pickle.loads(pickle.dumps(DATA_DEPENDENT)) is DATA_DEPENDENT
+
+
+class Reading(nn.Module):
+    """Reads its input, which the meta device cannot, and its layers are large or small."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, width, 3)
+        self.runs = 0
+
+    def forward(self, x):
+        float(x.sum())
+        return self.layer(x) if x.shape[2] >= 3 else x
+
+
+def test_what_would_take_the_cpu_long_is_not_run_to_find_out() -> None:
+    small = shapelint.analyze(Reading(4), ("N", 1, "H", "W"), limits=Limits(enumeration_seconds=1e-3))
+    large = shapelint.analyze(Reading(40_000), ("N", 1, "H", "W"), limits=Limits(enumeration_seconds=1e-3))
+    assert small._search.found == {"N": 1, "H": 64, "W": 64}
+    assert large._search.found is None
+    assert isinstance(large._search.error, TooMuchWork)
+    assert not large._search.complete
+    assert "no size was found to run in the time there was" in large.summary()
+    assert large.accepts(H=4, W=4)  # what is asked for is run
+
+
+def test_few_sizes_show_no_pattern() -> None:
+    seen = Enumeration(Search({"N": 1, "H": 64, "W": 32}), ("H", "W"), 3, 160, {"H": (1, 2, 3), "W": ()}, (), True)
+    assert seen.sentence() == "64 × 32 runs (there was no time to try other sizes)"

@@ -11,7 +11,10 @@ from torch import nn
 
 import shapelint
 from shapelint.cli import main
-from shapelint.limits import LimitError, Limits, checked, limits_of, parse
+from shapelint.limits import LimitError, Limits, Pairs, checked, limits_of, of_found, parse
+from shapelint.linting import Question, check_file
+from shapelint.loading.discover import Target
+from shapelint.loading.paths import Request
 
 
 def test_what_is_written_is_what_holds() -> None:
@@ -115,3 +118,35 @@ def test_a_mistake_on_the_command_line_is_told() -> None:
     result = CliRunner().invoke(main, ["check", "net.py", "--limit", "pahts=3"])
     assert result.exit_code == 2
     assert "there is no limit pahts; did you mean paths?" in result.output
+
+
+@pytest.mark.parametrize(
+    ("given", "models", "named", "seconds"),
+    [
+        ((), 1, True, 8),
+        ((), 4, True, 2),
+        ((), 1, False, 1),
+        ((), 16, False, 0.5),
+        ((("enumeration-seconds", 30.0),), 16, False, 30),
+    ],
+)
+def test_models_that_were_found_share_the_time_for_running_them(
+    given: Pairs, models: int, named: bool, seconds: float
+) -> None:
+    assert limits_of(of_found(given, models, named=named)).enumeration_seconds == seconds
+
+
+def test_a_model_that_is_named_has_the_time_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(
+        f"{MODEL}\n\nclass Other(Branching):\n    # shapelint: Other input=(N, 1, H, W)\n    ...\n"
+    )
+    asked: dict[str, float] = {}
+
+    def check(module: object, target: Target, path: Path, question: Question) -> tuple[tuple[()], None]:
+        asked[target.name] = limits_of(question.limits).enumeration_seconds
+        return (), None
+
+    monkeypatch.setattr("shapelint.linting._check_target", check)
+    check_file(Request(Path("net.py"), named=False))
+    assert asked == {"Branching": 1, "Other": 8}

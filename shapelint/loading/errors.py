@@ -92,4 +92,5 @@ class LoadError(Exception):
             message=self.message,
             location=self.location,
             model=model,
+            assumed=self.guessed,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from shapelint.diagnostics import Diagnostic
+from shapelint.report.folding import folded
 from shapelint.report.registry import Style, report_format
 from shapelint.report.wording import closing, details
 from shapelint.results import LintResult, ModelResult
@@ -17,11 +18,12 @@ _SPECIAL: Final = re.compile(r"([\\|<>*_\[\]])")
 @report_format("markdown")
 def markdown(result: LintResult, style: Style) -> str:
     """The count, a table of findings with their details folded away, a table of models."""
-    return "\n".join(_lines(result))
+    told, summed_up = (result, []) if style.verbose else folded(result)
+    return "\n".join(_lines(told, [closing(result), *summed_up]))
 
 
-def _lines(result: LintResult) -> Iterator[str]:
-    yield from ("# shapelint", "", closing(result))
+def _lines(result: LintResult, heading: Sequence[str]) -> Iterator[str]:
+    yield from ("# shapelint", "", *heading)
     if result.diagnostics:
         yield from ("", "| where | severity | code | what |", "|---|---|---|---|")
         for finding in result.diagnostics:

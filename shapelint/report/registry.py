@@ -18,12 +18,14 @@ class Style:
     Attributes:
         color: with terminal colours.
         explain_certainty: say why an answer is not proven.
+        verbose: tell everything one by one; else reports for people sum up what they can.
         width: columns of the terminal, to wrap explanations at; None where nobody looks, and lines stay whole.
     """
 
     color: bool = False
     explain_certainty: bool = False
     width: int | None = None
+    verbose: bool = False
 
 
 Format = Callable[[LintResult, Style], str]

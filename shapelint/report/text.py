@@ -22,6 +22,7 @@ from typing import Final
 from shapelint.diagnostics import Applicability, Diagnostic, Fix, Location
 from shapelint.loading.errors import LoadError
 from shapelint.loading.sources import read_text
+from shapelint.report.folding import folded
 from shapelint.report.registry import Style, report_format
 from shapelint.report.wording import SEVERITY_COLORS, closing, has_fix, headline, paint
 from shapelint.results import LintResult, ModelResult
@@ -37,11 +38,12 @@ _LEAST_ROOM: Final = 40
 def text(result: LintResult, style: Style) -> str:
     """Findings, then a line for each model, then the count."""
     _lines_of.cache_clear()
-    blocks = ["\n".join(_finding(finding, style)) for finding in result.diagnostics]
-    if result.models:
-        several = len({model.location.path for model in result.models}) > 1
-        blocks.append("\n".join(line for model in result.models for line in _model(model, style, several)))
-    blocks.append("\n".join(_closing(result)))
+    told, summed_up = (result, []) if style.verbose else folded(result)
+    blocks = ["\n".join(_finding(finding, style)) for finding in told.diagnostics]
+    if told.models:
+        several = len({model.location.path for model in told.models}) > 1
+        blocks.append("\n".join(line for model in told.models for line in _model(model, style, several)))
+    blocks.append("\n".join([*_closing(result), *summed_up]))
     return "\n\n".join(blocks)
 
 

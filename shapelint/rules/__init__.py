@@ -56,8 +56,11 @@ def check(
     ``mending`` makes what proposes fixes; without it findings have none.
     """
     from shapelint.rules.analysis import findings as analysis_findings
+    from shapelint.rules.analysis import not_judged
     from shapelint.rules.context import Context
+    from shapelint.rules.failing import guessed_wrongly
     from shapelint.rules.guessing import without_guesses
+    from shapelint.sizes import TooComplex
 
     rules = rule_classes()
     chosen = [c for c, rule in rules.items() if (rule.default if select is None else c in set(select))]
@@ -65,9 +68,13 @@ def check(
     if mending is not None and analysis.trace is not None:
         context.mender = mending(context)
     dropped = frozenset(ignore)
-    found = [d for code in chosen if code not in dropped for d in rules[code]().check(context)]
-    found += [d for d in analysis_findings(context) if d.code not in dropped]
-    return tuple(sorted(dict.fromkeys(without_guesses(context, found)), key=_order))
+    try:
+        found = [d for code in chosen if code not in dropped for d in rules[code]().check(context)]
+        found = without_guesses(context, found)
+    except TooComplex as reason:
+        found = [] if guessed_wrongly(analysis) else [not_judged(context, reason)]
+    found += analysis_findings(context)
+    return tuple(sorted(dict.fromkeys(d for d in found if d.code not in dropped), key=_order))
 
 
 def _order(finding: Diagnostic) -> tuple[int, str, int, int, str, str]:

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shapelint.diagnostics import Diagnostic, Severity
+from shapelint.rules.failing import assumed_inputs, guessed_wrongly
 
 if TYPE_CHECKING:
+    from shapelint.api import Analysis
     from shapelint.rules.context import Context
+    from shapelint.sizes import TooComplex
 
 
 def findings(context: Context) -> Iterator[Diagnostic]:
     """What could not be followed, or not be proven."""
-    from shapelint.rules.failing import guessed_wrongly
-
     analysis = context.analysis
-    if analysis.trace is not None and guessed_wrongly(analysis):
+    if guessed_wrongly(analysis):
         yield _cannot_trace(context)
     elif analysis.certainty != "proven":
         reasons = analysis.certainty_reasons
@@ -34,19 +35,41 @@ def findings(context: Context) -> Iterator[Diagnostic]:
         )
 
 
+def not_judged(context: Context, reason: TooComplex) -> Diagnostic:
+    """For a model whose sizes are known, and are too complex a set to be compared with the expected ones."""
+    return Diagnostic(
+        "SL905",
+        "not-proven",
+        Severity.NOTE,
+        f"{context.model} is not judged: {reason}",
+        location=context.class_site(),
+        model=context.model,
+        why="its sizes are known one by one (accepts, output_shape); no rule was checked against all of them",
+        certainty=context.certainty,
+    )
+
+
 def _cannot_trace(context: Context) -> Diagnostic:
     trace = context.analysis.trace
     failure = trace.failures[-1] if trace is not None and trace.failures else None
     place = failure.place.location() if failure and failure.place else None
-    shapes = ", ".join(str(tuple(t.sizes)) for t in context.analysis.inputs.args if hasattr(t, "sizes"))
+    said = failure.message() if failure else _said_in_a_run(context.analysis) if trace is None else ""
     return Diagnostic(
         "SL904",
         "cannot-trace",
         Severity.NOTE,
-        f"{context.model} does not run with the inputs that were assumed: {shapes.replace(chr(39), '')}",
+        f"{context.model} does not run with the inputs that were assumed: {assumed_inputs(context.analysis)}",
         location=context.class_site() or place,
         use=place,
         model=context.model,
-        why=f"{failure.message()}; declare the inputs: --input N,3,H,W" if failure else "declare the inputs",
+        why=f"{said}; declare the inputs: --input N,3,H,W" if said else "declare the inputs: --input N,3,H,W",
         certainty=context.certainty,
+        assumed=True,
     )
+
+
+def _said_in_a_run(analysis: Analysis) -> str:
+    from shapelint.tracing.places import first_line
+
+    error = analysis._search.error
+    return f"a run of it raised {type(error).__name__}: {first_line(error)}" if error is not None else ""

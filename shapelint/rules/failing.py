@@ -108,9 +108,21 @@ def channel_counts(failure: Failure) -> tuple[str, str] | None:
 def guessed_wrongly(analysis: Analysis) -> bool:
     """Whether nothing runs and that may well be because nobody said what the inputs are."""
     trace = analysis.trace
-    if trace is None or trace.outcomes or not analysis.inputs.inferred:
+    if not analysis.inputs.inferred or analysis.contract is not None:
+        return False
+    if trace is None:
+        return analysis.enumeration.base is None
+    if trace.outcomes:
         return False
     several = len(analysis.inputs.args) + len(analysis.inputs.keywords) > 1
     foreign = any(f.error is not None for f in trace.failures)
     rank = any("dimensions" in f.reason for f in trace.failures)
     return several or foreign or rank or not trace.failures
+
+
+def assumed_inputs(analysis: Analysis) -> str:
+    """``(N, C, H, W), (N,)``."""
+    from shapelint.tracing.tensor import SymbolicTensor
+
+    tensors = [value for value in analysis.inputs.args if isinstance(value, SymbolicTensor)]
+    return ", ".join(f"({', '.join(map(str, t.sizes))}{',' if len(t.sizes) == 1 else ''})" for t in tensors)

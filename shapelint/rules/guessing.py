@@ -73,4 +73,4 @@ def _comes_from(call: Call, inputs: Sequence[Call]) -> bool:
 
 def _remark(finding: Diagnostic) -> Diagnostic:
     message = f"{finding.message} (with assumed inputs: say with --input what they are)"
-    return dataclasses.replace(finding, severity=Severity.NOTE, message=message, fixes=())
+    return dataclasses.replace(finding, severity=Severity.NOTE, message=message, fixes=(), assumed=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,10 @@ from shapelint.tracing.inputs import Contents, Inputs
 from shapelint.tracing.patches import Patches
 from shapelint.tracing.tensor import SymbolicTensor
 from shapelint.unknown import agreed
+
+
+class TooMuchWork(RuntimeError):
+    """A run that was not made, since it would take too long."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,15 +44,25 @@ class Runner:
         self._known: dict[tuple[tuple[str, int], ...], Result] = {}
         self._agreed: dict[tuple[tuple[str, int], ...], Result] = {}
 
-    def run(self, env: Mapping[str, int]) -> Result:
-        """One run; each on a fresh copy, since a model may keep state between calls."""
+    def run(self, env: Mapping[str, int], *, most: float = math.inf) -> Result:
+        """One run; each on a fresh copy, since a model may keep state between calls.
+
+        Where the meta device is not enough, and the CPU would have to do more than ``most`` multiplications (were every
+        parameter used at every place of the first input), the result is a ``TooMuchWork``.
+        """
         key = tuple(sorted(env.items()))
         if key not in self._known:
             result = self._run_on("meta", env)
             if result.error is not None and _is_meta_limit(result.error):
+                if self._work(env) > most:
+                    return Result(None, TooMuchWork("the meta device cannot run it, and it is too large for the CPU"))
                 result = self._run_on("cpu", env)
             self._known[key] = result
         return self._known[key]
+
+    def _work(self, env: Mapping[str, int]) -> float:
+        places = math.prod(evaluate(size, env) for size in self._inputs.main_shape()[2:])
+        return places * sum(parameter.numel() for parameter in self._original.parameters())
 
     def output(self, env: Mapping[str, int]) -> Result:
         """As ``run``; sizes that are not the same for tensors with other contents are ``DATA_DEPENDENT``.
@@ -68,10 +83,10 @@ class Runner:
 
     def _run_on(self, device: str, env: Mapping[str, int], contents: Contents = torch.zeros) -> Result:
         if device not in self._copies:
-            clean = _copy(self._original).train(self._training)
+            clean = _copy(self._original, device).train(self._training)
             on_meta = any(p.is_meta for p in (*clean.parameters(), *clean.buffers()))
             self._copies[device] = _on_cpu(clean) if device == "cpu" and on_meta else clean.to(device)
-        model = _copy(self._copies[device])
+        model = _copy(self._copies[device], device)
         before = paths.active()
         paths.activate(None)
         patches = Patches()
@@ -99,14 +114,28 @@ def _noise(scale: float, shape: list[int], *, dtype: torch.dtype, device: str) -
 _OTHER_CONTENTS: tuple[Contents, ...] = (functools.partial(_noise, 1.0), functools.partial(_noise, -100.0))
 
 
-def _copy(model: nn.Module) -> nn.Module:
-    """A deep copy; tensors that were computed (an old weight norm's weight) are copied as plain values."""
+def _copy(model: nn.Module, device: str) -> nn.Module:
+    """A deep copy; tensors that were computed (an old weight norm's weight) are copied as plain values.
+
+    For the meta device parameters are not copied there first: those of a large model fill the memory.
+    """
     memo: dict[int, Any] = {}
+    if device == "meta":
+        memo.update((id(parameter), _on_meta(parameter)) for parameter in model.parameters() if _is_plain(parameter))
     for module in model.modules():
         for value in vars(module).values():
             if isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     return copy.deepcopy(model, memo)
+
+
+def _is_plain(parameter: nn.Parameter) -> bool:
+    """Not lazy or quantized, which have a way of their own to be moved."""
+    return type(parameter) is nn.Parameter and not parameter.is_meta
+
+
+def _on_meta(parameter: nn.Parameter) -> nn.Parameter:
+    return nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=parameter.requires_grad)
 
 
 def _on_cpu(model: nn.Module) -> nn.Module:

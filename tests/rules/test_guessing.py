@@ -10,6 +10,7 @@ import shapelint
 from shapelint.diagnostics import Severity
 from shapelint.rules.context import Fault
 from shapelint.rules.guessing import _counts_sizes
+from shapelint.sizes import SizeSet, TooComplex
 
 
 class Concatenating(nn.Module):
@@ -125,3 +126,50 @@ def test_channels_that_an_assumed_size_counts_say_nothing(arrives: object, doubt
     failure = SimpleNamespace(reason="the input has {} channels, the layer expects {}", arguments=(arrives, 8))
     fault = Fault("channels", sizes=None, example={}, failures=(failure,))  # type: ignore[arg-type]
     assert _counts_sizes(fault) is doubtful
+
+
+class Positions(nn.Module):
+    """Tokens of 32 features each; at a batch of one, or of as many as there are tokens, a plain matrix is broadcast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(16, 32)
+        self.head = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x + self.table(torch.arange(x.shape[1])).unsqueeze(0))
+
+
+def test_inputs_whose_batch_meets_another_size_are_not_taken_where_others_run() -> None:
+    analysis = shapelint.analyze(Positions())
+    assert len(analysis.input_shape) == 3
+    assert all(finding.severity is Severity.NOTE for finding in analysis.diagnostics)
+
+
+def test_where_nothing_ran_and_nothing_could_be_followed_the_inputs_are_named() -> None:
+    class Reading(nn.Module):
+        def forward(self, x: Tensor, names: list[str]) -> Tensor:
+            return x[: int(x.sum())] + names.index("a")
+
+    analysis = shapelint.analyze(Reading())
+    assert analysis.certainty == "enumerated"
+    (finding,) = analysis.diagnostics
+    assert (finding.code, finding.severity, finding.assumed) == ("SL904", Severity.NOTE, True)
+    assert "with the inputs that were assumed: (N, C, H, W), (N, C, H, W)" in finding.message
+    assert analysis.summary().startswith(
+        "Reading: not judged, it does not run with the inputs that were assumed: (N, C"
+    )
+
+
+def test_sizes_that_are_too_complex_to_be_judged_cost_the_verdict_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_complex(context: object) -> None:
+        raise TooComplex("a set of sizes became too complex")
+
+    monkeypatch.setattr("shapelint.rules.context.expected_sizes", lambda *_: too_complex(None))
+    monkeypatch.setattr(SizeSet, "__str__", too_complex)
+    analysis = shapelint.analyze(nn.Conv2d(3, 4, 3, stride=2))
+    (finding,) = analysis.diagnostics
+    assert (finding.code, finding.severity) == ("SL905", Severity.NOTE)
+    assert finding.message == "Conv2d is not judged: a set of sizes became too complex"
+    assert analysis.summary() == "Conv2d: the sizes that run are too complex for a sentence; proven"
+    assert analysis.accepts(H=5, W=5)

@@ -1,0 +1,56 @@
+"""What a report for people sums up, unless they ask for all of it: notes that say the same of many models.
+
+A tree of building blocks has hundreds of classes that nobody said the arguments and inputs of. That they did not run
+with guessed ones is no finding about them; one line says how many there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from shapelint.diagnostics import Diagnostic, Severity
+from shapelint.results import LintResult
+from shapelint.words import plural
+
+_MOST_TOLD: Final = 3
+"""So many of one kind are told one by one."""
+
+_NOT_BUILT: Final = "could not be built with the arguments that were assumed"
+_NOT_RUN: Final = "does not fit the inputs or arguments that were assumed"
+_NOT_PROVEN: Final = "enumerated or probed, not proven"
+
+
+def folded(result: LintResult) -> tuple[LintResult, list[str]]:
+    """The result without what is summed up, and the sentences that do."""
+    kinds = {finding: kind for finding in result.diagnostics if (kind := _kind(finding))}
+    many = {kind: count for kind, count in Counter(kinds.values()).items() if count > _MOST_TOLD}
+    kept = tuple(finding for finding in result.diagnostics if kinds.get(finding) not in many)
+    models = tuple(model for model in result.models if model.judged or _NOT_RUN not in many)
+    return dataclasses.replace(result, diagnostics=kept, models=models), list(_sentences(many))
+
+
+def _kind(finding: Diagnostic) -> str:
+    if finding.severity is not Severity.NOTE:
+        return ""
+    if finding.assumed:
+        return _NOT_BUILT if finding.code == "SL902" else _NOT_RUN
+    return _NOT_PROVEN if finding.code == "SL905" else ""
+
+
+def _sentences(many: dict[str, int]) -> Iterator[str]:
+    if _NOT_BUILT in many:
+        yield f"{plural(many[_NOT_BUILT], 'model')} {_NOT_BUILT}."
+    if _NOT_RUN in many:
+        yield f"{plural(many[_NOT_RUN], 'note')} on what {_NOT_RUN}."
+    if _NOT_PROVEN in many:
+        yield f"{plural(many[_NOT_PROVEN], 'model')} {_NOT_PROVEN}."
+    if many:
+        yield "--verbose tells these one by one."
+    if many.keys() & {_NOT_BUILT, _NOT_RUN}:
+        yield (
+            "What a model takes is said in a comment, # shapelint: UNet(in_channels=1) input=(N, 1, H, W), or in "
+            "[tool.shapelint]."
+        )
