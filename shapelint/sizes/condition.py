@@ -546,16 +546,21 @@ def _solve_pair(items: Sequence[tuple[ex.Product, int]]) -> bool | Condition | N
     (left, cl), (right, cr) = items
     if (cl > 0) == (cr > 0):
         return None
-    differences = _factor_differences(left, cl, right, cr)
+    differences = _one_sided(_factor_differences(left, cl, right, cr))
+    if differences is None and cl == -cr:
+        differences = _one_sided(_factor_differences(left, cl, right, cr, alike=False))
     if differences is None:
-        return None
-    signs = {_sign(d) for d in differences}
-    if None in signs or {1, -1} <= signs:
         return None
     equal = all_of(*(compare(d, "==") for d in differences))
     empty_left = any_of(*(compare(f, "==") for f in left.factors))
     empty_right = any_of(*(compare(f, "==") for f in right.factors))
     return any_of(equal, all_of(empty_left, empty_right))
+
+
+def _one_sided(differences: list[Expr] | None) -> list[Expr] | None:
+    """Differences of which none is positive for some sizes and none negative for some."""
+    signs = {_sign(d) for d in differences or ()}
+    return None if None in signs or {1, -1} <= signs else differences
 
 
 def never_above(a: Expr, b: Expr) -> bool:
@@ -570,8 +575,14 @@ def never_above(a: Expr, b: Expr) -> bool:
     return differences is not None and all(_sign(d) in (0, -1) for d in differences)
 
 
-def _factor_differences(left: ex.Product, cl: int, right: ex.Product, cr: int) -> list[Expr] | None:
-    """Per symbol, one product's factor less the other's, scaled so that both grow alike; ``None`` without a match."""
+def _factor_differences(
+    left: ex.Product, cl: int, right: ex.Product, cr: int, *, alike: bool = True
+) -> list[Expr] | None:
+    """Per symbol, one product's factor less the other's, scaled so that both grow alike; ``None`` without a match.
+
+    Args:
+        alike: whether they are scaled; as they are, they say something where both products have the same coefficient.
+    """
     by_symbol_left = {f.support: f for f in left.factors}
     by_symbol_right = {f.support: f for f in right.factors}
     if len(by_symbol_left) != len(left.factors) or len(by_symbol_right) != len(right.factors):
@@ -583,11 +594,11 @@ def _factor_differences(left: ex.Product, cl: int, right: ex.Product, cr: int) -
     for support, factor in by_symbol_left.items():
         partner = by_symbol_right[support]
         grows, other = ex.slope(factor), ex.slope(partner)
-        ratio = grows / other if grows and other else Fraction(1)
+        ratio = grows / other if alike and grows and other else Fraction(1)
         numerators *= ratio.numerator
         denominators *= ratio.denominator
         differences.append(ex.subtract(ex.scale(factor, ratio.denominator), ex.scale(partner, ratio.numerator)))
-    return differences if numerators == denominators else None
+    return differences if not alike or numerators == denominators else None
 
 
 def unify(a: Expr, b: Expr) -> Expr:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from shapelint.sizes import condition as conditions
 from shapelint.sizes.condition import Condition, Undecided
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import TooComplex
+from shapelint.sizes.settling import Settling
+
+Found = TypeVar("Found")
+
+MOST_CASES = 16
+"""So many cases of piecewise sizes may be settled on one path for one condition."""
 
 _active: Path | None = None
 
@@ -30,14 +37,48 @@ class Path:
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
+        self._settling: Settling | None = None
 
     def decide(self, condition: Condition) -> bool:
         """The truth of a condition, exploring both outcomes where both are possible."""
+        settled, known = self._told(condition)
+        if known is not None:
+            return known
+        assert isinstance(settled, Condition)
+        return self.fork(settled)
+
+    def _told(self, condition: bool | Condition) -> tuple[bool | Condition, bool | None]:
+        """A condition and its truth on the path; what no set expresses is told case by case.
+
+        Raises:
+            Undecided: that cannot be found out.
+        """
         try:
-            known = self.domain.status(condition)
-        except TooComplex as reason:
-            raise Undecided(str(reason)) from reason
-        return self.fork(condition) if known is None else known
+            return condition, self.domain.status(condition)
+        except TooComplex as limit:
+            return self.by_cases(limit, lambda settling: self._settled(condition, settling))
+
+    def _settled(self, condition: bool | Condition, settling: Settling) -> tuple[bool | Condition, bool | None]:
+        settled = settling.condition(condition)
+        return settled, self.domain.status(settled)
+
+    def by_cases(self, limit: TooComplex, attempt: Callable[[Settling], Found]) -> Found:
+        """What ``attempt`` finds, with one case after the other of piecewise sizes being settled until it does.
+
+        Raises:
+            Undecided: no case is left to settle.
+        """
+        for _ in range(MOST_CASES):
+            if self._settling is None or self._settling.domain is not self.domain:
+                self._settling = Settling(self.domain)
+            self._settling.open = None
+            try:
+                return attempt(self._settling)
+            except TooComplex:
+                if self._settling.open is None:
+                    break
+            self.fork(self._settling.open)
+        raise Undecided(str(limit)) from limit
 
     def fork(self, condition: Condition) -> bool:
         """Take one outcome of an undecided condition."""
@@ -49,10 +90,7 @@ class Path:
         Raises:
             SizeError: it fails for all of them.
         """
-        try:
-            known = self.domain.status(condition)
-        except TooComplex as limit:
-            raise Undecided(str(limit)) from limit
+        condition, known = self._told(condition)
         if known is True:
             return
         if known is False:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import operator
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +32,11 @@ from shapelint.limits import Limits
 from shapelint.ops.layout import FOLLOWED, layout_after
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
+from shapelint.sizes import dim as dims
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.region import limited
+from shapelint.sizes.settling import Settling
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import join_sizes
@@ -41,7 +44,7 @@ from shapelint.tracing.patches import Patches, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Played, played
-from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
+from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import known_result, plain_numbers
 
 MANY_ELEMENTS = 2**14
@@ -420,21 +423,19 @@ class Tracer:
         otherwise: Callable[..., Any] | None = None,
     ) -> Any:
         if kind == "function":
-            args = plain_numbers(args)
+            args = plain_numbers(target, args)
         call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.domain)
         before, self.current = self.current, call
         isl.DEFAULT_CONTEXT.reset_operations()
         self._check_time()
         try:
-            result = rule(*args, **kwargs)
+            result, args, kwargs = self._ruled(rule, call, args, kwargs)
         except Unsupported as reason:
             if otherwise is not None:
                 return otherwise(target, args, kwargs)
             if isinstance(reason, DependsOnContents):
                 raise Undecided(f"{name_of(target)}: {reason}") from reason
             return self._probe(target, args, kwargs, f"{name_of(target)}: {reason}")
-        except TooComplex as reason:
-            raise Undecided(f"{name_of(target)}: {reason}") from reason
         except SizeError as error:
             self._note_error(error)
             raise
@@ -447,6 +448,23 @@ class Tracer:
             for output in call.outputs:
                 output.strided = layout_after(rule, _short_name(target), first, rest, kwargs, output)
         return made
+
+    def _ruled(
+        self, rule: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        """What a rule says, and of which arguments: their sizes may have to be settled, case by case."""
+        try:
+            return rule(*args, **kwargs), args, kwargs
+        except TooComplex as reason:
+            limit = TooComplex(f"{name_of(call.target)}: {reason}")
+            if _is_in_place(call.target):
+                raise Undecided(str(limit)) from reason  # the tensor keeps its sizes on other paths
+
+        def attempt(settling: Settling) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+            settled, named = _settled(args, settling), _settled(kwargs, settling)
+            return rule(*settled, **named), settled, named
+
+        return self.path.by_cases(limit, attempt)
 
     def _finish(self, call: Call, result: Any, first: Any) -> Any:
         self.calls.append(call)
@@ -605,6 +623,19 @@ def _to_meta(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _to_meta(v) for k, v in value.items()}
     return type(value)(_to_meta(v) for v in value) if type(value) in (list, tuple) else value
+
+
+def _settled(value: Any, settling: Settling) -> Any:
+    """An argument with the sizes in it as they read for the sizes on the path."""
+    if type(value) is SymbolicTensor:
+        sizes = _settled(value.sizes, settling)
+        same = all(map(operator.is_, sizes, value.sizes))
+        return value if same else tensor_with({**vars(value), "sizes": sizes})
+    if isinstance(value, Dim):
+        return dims.of(settling.size(value.expr))
+    if type(value) in (list, tuple):
+        return type(value)(_settled(v, settling) for v in value)
+    return {name: _settled(v, settling) for name, v in value.items()} if type(value) is dict else value
 
 
 def _short_name(target: Any) -> str:
