@@ -212,10 +212,10 @@ def native_dropout(input: TensorLike, p: float, train: bool | None) -> tuple[Spe
 
 
 def _shape_of(*operands: Any) -> tuple[Any, ...]:
-    """The shapes of those operands that are tensors, broadcast."""
+    """The shapes of those operands that are tensors, broadcast; torch makes a tensor of plain numbers as well."""
     shapes = [operand.shape for operand in operands if isinstance(operand, torch.Tensor)]
     if not shapes:
-        raise Unsupported("an operation on plain numbers")
+        return ()
     return shapes[0] if len(shapes) == 1 else broadcast(*shapes)
 
 

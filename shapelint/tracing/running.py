@@ -170,7 +170,8 @@ def shapes(value: Any, env: Mapping[str, int] | None = None) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(shapes(v, env) for v in value))
     if isinstance(value, (list, tuple)):
-        return (list if isinstance(value, list) else tuple)(shapes(v, env) for v in value)
+        # an empty one is a list: () is the shape of a tensor without dimensions
+        return (list if isinstance(value, list) or not value else tuple)(shapes(v, env) for v in value)
     if holds_tensors(value):
         return {name: shapes(v, env) for name, v in vars(value).items()}
     return value

@@ -51,7 +51,8 @@ class SymbolicFloatProduct(FloatProduct, torch.SymFloat):
 use_classes(SymbolicSize, SymbolicRatio, SymbolicFloatProduct)
 
 _META = torch.device("meta")
-_prototypes: dict[torch.dtype, torch.Tensor] = {}
+_prototypes: dict[tuple[torch.dtype, bool], torch.Tensor] = {}
+"""Empty tensors and single numbers: argument parsers take the latter where they want a number."""
 _dispatch: Dispatch | None = None
 
 
@@ -149,6 +150,8 @@ class SymbolicTensor(torch.Tensor):
         return self.value
 
     def item(self) -> Any:
+        if self.kind is torch.bool and self.value is None:
+            return bool(self)
         value = self._known("item()")
         while isinstance(value, (list, tuple)):
             (value,) = value
@@ -165,6 +168,10 @@ class SymbolicTensor(torch.Tensor):
         if self.value is None and path is not None:
             return path.data_branch("a branch on a tensor needs its values, which depend on the data")
         return bool(self.item())
+
+    def __contains__(self, element: Any) -> bool:
+        # as torch has it, and so a branch on what the tensor holds
+        return bool((self == element).any())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -219,10 +226,11 @@ def symbolic_tensor(
     sizes: tuple[Size, ...], dtype: torch.dtype, call: Call | None = None, value: Any = None
 ) -> SymbolicTensor:
     """A symbolic tensor of this shape and dtype."""
-    prototype = _prototypes.get(dtype)
+    prototype = _prototypes.get((dtype, bool(sizes)))
     if prototype is None:
         with torch._C.DisableTorchFunction():
-            prototype = _prototypes[dtype] = torch.empty(0, dtype=dtype, device="meta")
+            prototype = torch.empty(0 if sizes else (), dtype=dtype, device="meta")
+        _prototypes[dtype, bool(sizes)] = prototype
     tensor: SymbolicTensor = _make_subclass(SymbolicTensor, prototype)
     tensor.sizes = sizes
     tensor.kind = dtype

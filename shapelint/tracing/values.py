@@ -115,7 +115,7 @@ def known_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 def _has_contents(value: Any) -> bool:
     if type(value) in (list, tuple):
-        return any(_has_contents(v) for v in value)
+        return any(_has_contents(v) or (type(v) is SymbolicTensor and v.value is not None) for v in value)
     return type(value) is SymbolicTensor and isinstance(value.value, (list, tuple))
 
 
@@ -217,9 +217,35 @@ def scalar(value: Any) -> Any:
     return None if isinstance(value, (list, tuple, str, torch.dtype)) else value
 
 
-def plain_numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Arguments with the numbers of known 0-d tensors in lists of sizes, where torch would take them too."""
-    return tuple(_plain(a) if type(a) in (list, tuple, slice) else a for a in args)
+_FACTORIES = frozenset({"zeros", "ones", "empty", "rand", "randn", "full"})
+_TAKE_SIZES = frozenset(
+    {
+        *("view", "reshape", "unflatten", "expand", "repeat", "tile", "narrow", "chunk", "split", "unfold"),
+        *("new_zeros", "new_ones", "new_empty", "new_full"),
+    }
+)
+"""Methods whose sizes may be written one by one; any of them may be a tensor with one number."""
+
+_TAKE_TENSORS = frozenset(
+    {
+        *("stack", "cat", "concat", "concatenate", "hstack", "vstack", "dstack", "column_stack", "row_stack"),
+        *("meshgrid", "broadcast_tensors", "block_diag", "cartesian_prod", "einsum", "atleast_1d", "atleast_2d"),
+    }
+)
+"""Functions of lists of tensors: a tensor with one number is a tensor there."""
+
+
+def plain_numbers(func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments with the numbers of known 0-d tensors among sizes, where torch would take them too."""
+    name = getattr(func, "__name__", "")
+    if name in _TAKE_TENSORS:
+        return args
+    sized = len(args) if name in _FACTORIES else len(args) - 1 if name in _TAKE_SIZES else 0
+    lists = len(args) - sized
+    return (
+        *(_plain(a) if type(a) in (list, tuple, slice) else a for a in args[:lists]),
+        *map(_plain, args[lists:]),
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -167,10 +167,26 @@ def _lengths_as_tensors(m: Any, x: Tensor) -> Tensor:
     return F.pad(x, (0, int(frames * stride - x.shape[-1])))
 
 
+def _limits_as_tensors(m: Any, x: Tensor) -> Tensor:
+    return torch.clamp(x, 0, torch.tensor(min(x.shape[2], x.shape[3])) * 2 - 1)
+
+
+def _sizes_through_plain_functions(m: Any, x: Tensor) -> Tensor:
+    rows = torch.div(x.shape[2], 2, rounding_mode="trunc")
+    both = torch.stack([rows, torch.tensor(x.shape[3])])
+    return x.new_zeros(both[0], 3, both[1] + 1).expand(both[0], -1, -1)
+
+
+def _contents_that_change_no_size(m: Any, x: Tensor) -> Tensor:
+    x = x + 1 if 3 in x[:, 0] else x[..., :]
+    return m.down(x) if (x > 0).any().item() else m.down(-x)
+
+
 FORWARDS = [
     *(_resize_if_different, _pad_from_difference, _raise, _assert, _swallow, _window, _set_attribute),
     *(_attribute_list, _arithmetic, _shrink_until_small, _range, _square, _custom_function, _checkpointed),
-    *(_scripted_and_cached, _lengths_as_tensors),
+    *(_scripted_and_cached, _lengths_as_tensors, _limits_as_tensors, _sizes_through_plain_functions),
+    _contents_that_change_no_size,
 ]
 
 
@@ -194,6 +210,7 @@ def test_every_size_as_pytorch_has_it(forward: Callable[[Any, Tensor], Any]) -> 
         (lambda m, x: Output(x, x.shape[3]), {"features": (1, 3, 8, 6), "side": 6}),
         (lambda m, x: x if x.shape[2] > 4 else (x, x), (1, 3, 8, 6)),
         (lambda m, x: None if x.shape[2] < 4 else x, (1, 3, 8, 6)),
+        (lambda m, x: ((), x.sum()), ([], ())),
     ],
 )
 def test_output_structures(forward: Callable[[Any, Tensor], Any], expected: Any) -> None:
