@@ -23,7 +23,7 @@ from shapelint.isolation.branching import Branch, package_of, start_branch
 from shapelint.isolation.jobs import Failure, Job
 from shapelint.isolation.scheduling import Scheduler
 from shapelint.isolation.warming import warm
-from shapelint.isolation.worker import EXIT
+from shapelint.isolation.worker import EXIT, prepared
 from shapelint.loading.importing import trust_listings
 
 _PRELOADED: Final = (
@@ -56,7 +56,8 @@ def _serve(descriptor: int) -> None:
         _preload(Path(folder))
         server = _Server(connection, at_once, Path(folder))
         try:
-            server.serve()
+            with prepared():
+                server.serve()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the command has ended: nobody wants the rest
         finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import functools
 import os
 import pickle
-import re
 import signal
 import sys
 import traceback
@@ -23,7 +23,17 @@ from shapelint.isolation.jobs import Answer, End, Failure, Job
 TELL_WHERE: Final[int | None] = getattr(signal, "SIGUSR1", None)
 _PR_SET_PDEATHSIG: Final = 1
 _HEADROOM: Final = 1.25
+_DATA_AND_STACK: Final = 5
 EXIT: Final = os._exit  # before the guard replaces it
+
+
+@contextlib.contextmanager
+def prepared() -> Iterator[None]:
+    """Around all forking of workers: what each of them would otherwise do anew is done."""
+    if sys.platform == "linux":
+        _prctl()
+    with _weights_refused():
+        yield
 
 
 def perform(job: Job, sending: Connection, trace: str) -> None:
@@ -78,10 +88,16 @@ def detach() -> None:
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prctl()(_PR_SET_PDEATHSIG, signal.SIGKILL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+
+
+@functools.cache
+def _prctl() -> Callable[[int, int], int]:
+    found: Callable[[int, int], int] = ctypes.CDLL(None).prctl
+    return found
 
 
 def _limit_memory(megabytes: int) -> None:
@@ -94,12 +110,11 @@ def _limit_memory(megabytes: int) -> None:
         return  # elsewhere the bound does not hold for what is mapped
     import resource
 
-    data = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    if data is not None:
-        wanted = int(data[1]) * 1024 + int(megabytes * _HEADROOM) * (1 << 20)
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
+    held = int(Path("/proc/self/statm").read_text().split()[_DATA_AND_STACK]) * resource.getpagesize()
+    wanted = held + int(megabytes * _HEADROOM) * (1 << 20)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
 
 
 def _tell_where(descriptor: int) -> None:

@@ -7,7 +7,9 @@ there (it reads a value: ``.item()``, ``.tolist()``), it is built on the CPU wit
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -296,13 +298,15 @@ def _cheaply(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def weights_refused() -> Iterator[None]:
-    """Checkpoints are neither downloaded nor unpickled."""
+    """Checkpoints are neither downloaded nor unpickled. Within such a block another one has nothing to do."""
     with contextlib.ExitStack() as stack:
         for loader in _LOADERS:
-            stack.enter_context(mock.patch(loader, _refuse(loader)))
+            if pkgutil.resolve_name(loader) is not _refuse(loader):
+                stack.enter_context(mock.patch(loader, _refuse(loader)))
         yield
 
 
+@functools.cache
 def _refuse(loader: str) -> Callable[..., Any]:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise WeightsRefusedError(

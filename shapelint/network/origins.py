@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import sys
 import textwrap
 import weakref
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any
 from torch import nn
 
 from shapelint.diagnostics import Location
+from shapelint.tracing.patches import Patches, caller_of_exchanged, unexchanged
 from shapelint.tracing.record import Place
 
 _origins: weakref.WeakKeyDictionary[nn.Module, Place] = weakref.WeakKeyDictionary()
@@ -34,20 +34,22 @@ _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>
 @contextmanager
 def recording_origins() -> Iterator[None]:
     """Remember, for every module built in the block, the expression that built it."""
-    original = nn.Module.__init__
+    original = unexchanged(nn.Module.__init__)
 
     def remembering(module: nn.Module, *args: Any, **kwargs: Any) -> None:
         original(module, *args, **kwargs)
-        place = _constructor_call(module, sys._getframe(1))
+        caller = caller_of_exchanged()
+        place = _constructor_call(module, caller)
         if place is not None:
             _origins.setdefault(module, place)
-            _chains.setdefault(module, _calls_towards(sys._getframe(1)))
+            _chains.setdefault(module, _calls_towards(caller))
 
-    nn.Module.__init__ = remembering  # type: ignore[method-assign, assignment]
+    patches = Patches()
+    patches.exchange(nn.Module, "__init__", remembering)
     try:
         yield
     finally:
-        nn.Module.__init__ = original  # type: ignore[method-assign]
+        patches.undo()
 
 
 def remembered_origin(module: nn.Module) -> Place | None:

@@ -13,7 +13,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from threading import get_ident
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -492,6 +492,14 @@ def _handed_over(*args: Any, shapelint_handlers: tuple[Any, ...], **kwargs: Any)
     # it runs among the globals of the function whose code it replaces
     this_thread, tracing_thread, handler, original = shapelint_handlers
     return (handler if this_thread() == tracing_thread else original)(*args, **kwargs)
+
+
+def caller_of_exchanged() -> FrameType | None:
+    """Who called the method for which the caller of this function stands in."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
 
 
 class Patches:

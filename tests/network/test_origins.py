@@ -11,6 +11,7 @@ from torch import nn
 
 from shapelint.diagnostics import Location
 from shapelint.network import construction_of, recording_origins
+from shapelint.network.origins import remembered_origin
 
 
 def block(channels: int) -> nn.Sequential:
@@ -73,10 +74,12 @@ def test_looked_up(layer: str) -> None:
 
 
 def test_recording_ends_with_the_block() -> None:
-    before = nn.Module.__init__
+    before = nn.Module.__init__.__code__
     with recording_origins():
-        assert nn.Module.__init__ is not before
-    assert nn.Module.__init__ is before
+        recorded = nn.Sequential()
+    assert remembered_origin(recorded) is not None
+    assert remembered_origin(nn.Sequential()) is None
+    assert nn.Module.__init__.__code__ is before
 
 
 def test_the_model_itself_is_its_class() -> None:
