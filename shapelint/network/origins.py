@@ -18,6 +18,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import nn
 
 from shapelint.diagnostics import Location
@@ -123,6 +124,8 @@ def _is_library(frame: FrameType) -> bool:
 
 def construction_of(model: nn.Module, layer: str) -> Location | None:
     """Where the layer at a dotted path was constructed; the best guess the source allows."""
+    if isinstance(model, torch.jit.ScriptModule):
+        return None  # it forgets the class it was made from
     try:
         module = model.get_submodule(layer)
     except AttributeError:

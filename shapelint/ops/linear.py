@@ -6,6 +6,7 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from shapelint.ops.broadcasting import broadcast, broadcast_into, broadcast_size, promoted
@@ -31,13 +32,13 @@ def linear(input: TensorLike, weight: TensorLike, bias: Any = None) -> Spec:
     return Spec((*shape[:-1], *out))
 
 
-@shape_rule(nn.Linear)
+@shape_rule(nn.Linear, nn.LazyLinear)
 def linear_module(module: nn.Linear, input: TensorLike) -> Spec:
-    """The module form of ``linear``."""
+    """The module form of ``linear``; a lazy one takes what comes first."""
     shape = input.shape
     if not shape:
         fail("a linear layer needs at least one dimension")
-    if shape[-1] is not module.in_features:
+    if shape[-1] is not module.in_features and not torch.nn.parameter.is_lazy(module.weight):
         agree(shape[-1], module.in_features, "the last dimension has size {}, but the Linear has in_features={}")
     return Spec((*shape[:-1], module.out_features))
 

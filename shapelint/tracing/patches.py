@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib.abc
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from threading import get_ident
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
@@ -20,12 +23,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from shapelint.sizes import Dim, Ratio, select, smax, smin
+from shapelint.sizes import Condition, Dim, Ratio, select, smax, smin
 from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
 from shapelint.sizes.expr import Expr
-from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
 
 _SYMBOLIC = (Dim, Ratio, FloatProduct)
 _FRACTIONS = (Ratio, FloatProduct)
@@ -184,6 +187,33 @@ class symbolic_float(metaclass=_FloatStand):  # noqa: N801 - stands in for float
     """``float`` that keeps symbolic sizes."""
 
 
+class _TypeStand(_Stand):
+    original = type
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) != 1 or kwargs:
+            return type(*args, **kwargs)
+        kind = type(args[0])
+        if kind is int or issubclass(kind, Dim):
+            return symbolic_int
+        if kind is float or issubclass(kind, (*_FRACTIONS, OpaqueFloat)):
+            return symbolic_float
+        return bool if issubclass(kind, Condition) else _PASSING.get(kind, kind)
+
+
+class symbolic_type(metaclass=_TypeStand):  # noqa: N801 - stands in for type
+    """``type`` that tells what a symbolic value passes for, in the words of the other stand-ins.
+
+    ``type(size) is int`` is how some models tell one size from a pair; where they do, ``int`` is the stand-in.
+    """
+
+
+for _stand in (symbolic_int, symbolic_float, symbolic_type):
+    _stand.__name__ = _stand.__qualname__ = type(_stand).original.__name__
+
+_PASSING: dict[type, type] = {SymbolicTensor: torch.Tensor, SymbolicShape: torch.Size}
+
+
 def _range(start: Any, stop: Any, step: Any) -> Iterator[Any]:
     if isinstance(step, Dim) or step > 0:
         while start < stop:
@@ -233,6 +263,7 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
 _BUILTINS: dict[str, Any] = {
     "int": symbolic_int,
     "float": symbolic_float,
+    "type": symbolic_type,
     "range": symbolic_range,
     "len": symbolic_len,
     "min": _extreme(smin, min),
@@ -502,6 +533,52 @@ def caller_of_exchanged() -> FrameType | None:
     return frame
 
 
+class _UnpatchedImports(importlib.abc.MetaPathFinder):
+    """Modules of torch that are first imported while a model is traced find torch as it is.
+
+    ``torch._dynamo`` looks at every function of torch, and one that is not itself breaks its import, for good.
+    """
+
+    def __init__(self, lifted: Callable[[], AbstractContextManager[None]]) -> None:
+        self._lifted = lifted
+        self._thread = get_ident()
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The module's own spec, if it is one of torch's; the trace goes on meanwhile if another thread imports it."""
+        if not fullname.startswith("torch.") or get_ident() != self._thread:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _UnpatchedLoader(self._lifted, spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _UnpatchedLoader(SourceFileLoader):
+    def __init__(self, lifted: Callable[[], AbstractContextManager[None]], name: str, path: str) -> None:
+        super().__init__(name, path)
+        self._lifted = lifted
+
+    def exec_module(self, module: ModuleType) -> None:
+        with self._lifted():
+            super().exec_module(module)
+
+
+def eagerly() -> AbstractContextManager[object]:
+    """Compiled models and functions run as they were written, within the block."""
+    stance: Any = getattr(torch.compiler, "set_stance", None)
+    wanted = stance is not None and "torch._dynamo" in sys.modules
+    made: AbstractContextManager[object] = stance("force_eager") if wanted else nullcontext()
+    return made
+
+
+def _put_back(changes: list[tuple[Any, str, Any, bool]]) -> None:
+    for owner, name, value, own in reversed(changes):
+        if own:
+            setattr(owner, name, value)
+        else:
+            delattr(owner, name)
+
+
 class Patches:
     """Replacements that last from ``apply`` to ``undo``."""
 
@@ -510,6 +587,7 @@ class Patches:
         self._exchanged: list[tuple[FunctionType, CodeType, Any]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._globals: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = []
+        self._finder = _UnpatchedImports(self.lifted)
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Replace an attribute."""
@@ -524,7 +602,7 @@ class Patches:
         goes through all subclasses, and forgets where it found their attributes. So the method stays the function it
         is, and its code is exchanged. Other threads get what they always got.
         """
-        function = vars(owner)[name]
+        function = getattr(vars(owner)[name], "__func__", vars(owner)[name])
         if type(function) is not FunctionType:
             self.set(owner, name, value)  # some other library's, who knows what
             return
@@ -546,13 +624,14 @@ class Patches:
             for cell, plain in _cached_cells_in(module):
                 self._cells.append((cell, cell.cell_contents))
                 cell.cell_contents = plain
+        sys.meta_path.insert(0, self._finder)
         for name, value in _MATH.items():
             self.set(math, name, value)
         self.set(functools, "lru_cache", _lru_cache)
         self.set(functools, "cache", _lru_cache)
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
-        self.set(torch.autograd.Function, "apply", classmethod(_apply))
+        self.exchange(torch.autograd.Function, "apply", _apply)
         self.set(torch.Tensor, "__new__", staticmethod(_new_tensor))
         # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them
         self.exchange(nn.Module, "to", _as_it_is)
@@ -565,13 +644,24 @@ class Patches:
         for name in ("is_autocast_enabled", "get_autocast_dtype"):
             self.set(torch, name, _as_on_cpu(getattr(torch, name)))
 
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """torch, ``math`` and ``functools`` as they are, within the block."""
+        changes, self._undo = self._undo, []
+        ours = [(owner, name, vars(owner)[name]) for owner, name, _, _ in changes]
+        _put_back(changes)
+        try:
+            yield
+        finally:
+            for owner, name, value in ours:
+                setattr(owner, name, value)
+            self._undo = changes
+
     def undo(self) -> None:
         """Put everything back, last change first."""
-        for owner, name, value, own in reversed(self._undo):
-            if own:
-                setattr(owner, name, value)
-            else:
-                delattr(owner, name)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
+        _put_back(self._undo)
         self._undo.clear()
         for function, code, keyword_defaults in reversed(self._exchanged):
             function.__code__ = code

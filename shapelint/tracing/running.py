@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import Dim, evaluate
 from shapelint.tracing.inputs import Contents, Inputs
-from shapelint.tracing.patches import Patches
+from shapelint.tracing.patches import Patches, eagerly
 from shapelint.tracing.tensor import SymbolicTensor
 from shapelint.unknown import agreed
 
@@ -41,6 +42,7 @@ class Runner:
         self._training = training
         self._inputs = inputs
         self._copies: dict[str, nn.Module] = {}
+        self._device = "meta" if _can_leave(model) else "cpu"
         self._known: dict[tuple[tuple[str, int], ...], Result] = {}
         self._agreed: dict[tuple[tuple[str, int], ...], Result] = {}
 
@@ -52,8 +54,8 @@ class Runner:
         """
         key = tuple(sorted(env.items()))
         if key not in self._known:
-            result = self._run_on("meta", env)
-            if result.error is not None and _is_meta_limit(result.error):
+            result = self._run_on(self._device, env)
+            if result.error is not None and result.device == "meta" and _is_meta_limit(result.error):
                 if self._work(env) > most:
                     return Result(None, TooMuchWork("the meta device cannot run it, and it is too large for the CPU"))
                 result = self._run_on("cpu", env)
@@ -93,7 +95,7 @@ class Runner:
         try:
             patches.let_autocast_know_meta()
             args, keywords = self._inputs.concrete(env, device, contents)
-            with torch.no_grad(), torch.device(device):
+            with torch.no_grad(), eagerly(), torch.device(device):
                 return Result(shapes(model(*args, **keywords)), device=device)
         except Exception as error:
             return Result(None, error, device)
@@ -126,6 +128,10 @@ def _copy(model: nn.Module, device: str) -> nn.Module:
         for value in vars(module).values():
             if isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
+    for buffer in model.buffers():
+        if isinstance(buffer, UninitializedBuffer):  # which torch cannot copy
+            kept: Any = {"device": buffer.device, "dtype": buffer.dtype}
+            memo[id(buffer)] = UninitializedBuffer(**kept)
     return copy.deepcopy(model, memo)
 
 
@@ -150,6 +156,12 @@ def _on_cpu(model: nn.Module) -> nn.Module:
             if callable(reset):
                 reset()
     return model
+
+
+def _can_leave(model: nn.Module) -> bool:
+    """Whether a model can be moved to the meta device: a scripted module cannot, a lazy layer breaks on the way."""
+    scripted = any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
+    return not scripted and not any(map(is_lazy, (*model.parameters(), *model.buffers())))
 
 
 def _is_meta_limit(error: Exception) -> bool:

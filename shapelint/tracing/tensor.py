@@ -134,6 +134,12 @@ class SymbolicTensor(torch.Tensor):
     def storage_offset(self) -> int:
         return 0
 
+    def get_device(self) -> int:
+        return -1  # as on the CPU
+
+    def __copy__(self) -> SymbolicTensor:
+        return tensor_with(vars(self))
+
     def __len__(self) -> int:
         if not self.sizes:
             raise TypeError("len() of a 0-d tensor")

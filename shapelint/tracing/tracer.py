@@ -20,12 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import islpy as isl
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from shapelint.limits import Limits
@@ -40,7 +41,7 @@ from shapelint.sizes.settling import Settling
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import join_sizes
-from shapelint.tracing.patches import Patches, is_symbolic, unexchanged
+from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Played, played
@@ -184,7 +185,7 @@ class Tracer:
             patches.exchange(nn.Module, "__setattr__", setattribute)
             patches.apply_to(self.classes)
             use_dispatch(self.dispatch)
-            with torch.no_grad(), _Mode(self.dispatch):
+            with torch.no_grad(), eagerly(), _Mode(self.dispatch):
                 yield
         finally:
             use_dispatch(None)
@@ -403,14 +404,30 @@ class Tracer:
                 return _call_real(func, args, kwargs)
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs, _call_real)
         if rule is not None:
+            if type(kwargs.get("out")) is SymbolicTensor:
+                return self._written_into(kwargs["out"], rule, func, args, kwargs)
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
             return _property(func, args[0])
+        if getattr(func, "__name__", "") == "__set__" and type(args[0]) is SymbolicTensor:
+            return _set_property(func, args[0], args[1])
         if isinstance(func, torch.jit.ScriptFunction):
             plain = getattr(func, "_torchdynamo_inline", None)
             if plain is not None:
                 return plain(*args, **kwargs)
         return self._probe(func, args, kwargs, f"{name_of(func)} has no shape rule")
+
+    def _written_into(
+        self, out: SymbolicTensor, rule: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """``torch.add(x, y, out=z)``: the result takes the place of what ``z`` was, which is resized if it must be."""
+        others = {name: value for name, value in kwargs.items() if name != "out"}
+        made = self._apply(rule, "function", func, self.layers[-1], args, others)
+        if type(made) is not SymbolicTensor or made.call is None:
+            return self._probe(func, args, kwargs, f"{name_of(func)}: the out= argument is not followed")
+        out.sizes, out.call, out.value, out.strided = made.sizes, made.call, None, None
+        made.call.outputs = (out,)
+        return out
 
     def _apply(
         self,
@@ -588,7 +605,16 @@ def _merge(newer: state.Written, older: state.Written) -> None:
 def _plain(module: nn.Module) -> bool:
     """Whether calling the module does what its class does: no hooks, no forward of its own."""
     attributes = module.__dict__
-    return not (attributes["_forward_hooks"] or attributes["_forward_pre_hooks"] or "forward" in attributes)
+    if attributes["_forward_hooks"] or "forward" in attributes:
+        return False
+    return not attributes["_forward_pre_hooks"] or _only_initializes(module)
+
+
+def _only_initializes(module: nn.Module) -> bool:
+    """Whether its one hook is that of a lazy layer which has met no input: that would fix its channels, for good."""
+    if not isinstance(module, LazyModuleMixin) or not module.has_uninitialized_params():
+        return False
+    return list(module._forward_pre_hooks) == [cast(Any, module)._initialize_hook.id]
 
 
 def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
@@ -655,6 +681,12 @@ def _property(func: Any, tensor: SymbolicTensor) -> Any:
         return tensor
     with torch._C.DisableTorchFunctionSubclass():
         return func(tensor)
+
+
+def _set_property(func: Any, tensor: SymbolicTensor, value: Any) -> None:
+    """``y.data = x`` makes ``y`` what ``x`` is; what else can be set (``requires_grad``) changes no size."""
+    if func == torch.Tensor.data.__set__ and type(value) is SymbolicTensor:  # type: ignore[attr-defined]
+        tensor.sizes, tensor.call, tensor.value, tensor.strided = value.sizes, value.call, value.value, value.strided
 
 
 @functools.lru_cache(maxsize=4096)

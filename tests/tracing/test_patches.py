@@ -1,0 +1,154 @@
+"""Python and torch as a model finds them while it is traced, and as everyone finds them afterwards."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import shapelint
+from tests import oracle
+
+
+class Forward(nn.Module):
+    """A model whose forward is a function."""
+
+    def __init__(self, forward: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(x)
+
+
+def _agrees(model: nn.Module, certainty: str = "proven") -> None:
+    analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert analysis.certainty == certainty, analysis.certainty_reasons
+    asked = oracle.Oracle(lambda: model, ("N", 3, "H", "W"), device="cpu")
+    sizes = [{"N": 2, "H": h, "W": w} for h in range(1, 14) for w in (1, 2, 5, 8, 12)]
+    assert oracle.same_answer(analysis, asked, sizes) == []
+
+
+def _pair(size: Any) -> Any:
+    return (size, size) if type(size) is int else size
+
+
+def _one_size_or_two(x: Tensor) -> Tensor:
+    return F.interpolate(F.avg_pool2d(x, _pair(2), stride=1), _pair(x.shape[2]))
+
+
+def _kinds(x: Tensor) -> Any:
+    """``type`` of everything symbolic, compared as people compare it."""
+    halves = {int: 1, float: 2}
+    assert type(x) is Tensor
+    assert type(x) == torch.Tensor  # noqa: E721 - how some models ask
+    assert type(x.shape) is torch.Size
+    assert type(x.shape[2]).__name__ == "int"
+    assert type(x.shape[2] * 0.3) in (int, float)
+    assert isinstance(Forward, type)
+    assert type("Made", (), {"half": 2}).half == 2  # type: ignore[attr-defined]
+    return x[..., : halves[type(x.shape[2])]], x[..., : halves[type(x.shape[2] / 2)]], type(x.shape)(x.shape)[2]
+
+
+@pytest.mark.parametrize("forward", [_one_size_or_two, _kinds])
+def test_type_tells_what_a_size_passes_for(forward: Callable[[Tensor], Any]) -> None:
+    _agrees(Forward(forward))
+
+
+def _written_into_another(x: Tensor) -> Tensor:
+    y = torch.empty_like(x)
+    torch.add(x, x.mean(2, keepdim=True), out=y)
+    return torch.cat([y, y], 2, out=x.new_empty(0))
+
+
+def _data_set(x: Tensor) -> Tensor:
+    y = x[:, :, :1].clone()
+    y.data = F.max_pool2d(x, 2)
+    y.requires_grad = False
+    return y
+
+
+def _copied(x: Tensor) -> Tensor:
+    return copy.copy(x)[..., 1:] + copy.deepcopy(x)[..., 1:] if x.get_device() < 0 else x
+
+
+@pytest.mark.parametrize("forward", [_written_into_another, _data_set, _copied])
+def test_a_tensor_that_takes_the_place_of_another(forward: Callable[[Tensor], Any]) -> None:
+    _agrees(Forward(forward))
+
+
+LATER = """
+import torch, shapelint
+class Importing(torch.nn.Module):
+    def forward(self, x):
+        import torch._dynamo
+        return x
+class Halving(torch.nn.Module):
+    def forward(self, x):
+        return x[..., ::2]
+analysis = shapelint.analyze(Importing(), ("N", 3, "H", "W"))
+assert analysis.certainty == "proven", analysis.certainty_reasons
+compiled = torch.compile(Halving(), backend="eager")
+assert compiled(torch.zeros(2, 5)).shape == (2, 3)
+analysis = shapelint.analyze(compiled, ("N", 3, "H", "W"))
+assert analysis.certainty == "proven", analysis.certainty_reasons
+assert analysis.output_shape(H=4, W=7) == (1, 3, 4, 4)
+assert compiled(torch.zeros(2, 9)).shape == (2, 5)
+"""
+
+
+def test_what_is_compiled_works_after_an_analysis_and_can_be_analysed() -> None:
+    """In an interpreter of its own: the compiler is imported once, and stays broken if that fails."""
+    done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+class Scaled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0] * 2
+
+
+class Slow(nn.Module):
+    """A model whose analysis waits until another thread has done its work."""
+
+    def __init__(self, waiting: threading.Event, done: threading.Event) -> None:
+        super().__init__()
+        self.waiting, self.done = [waiting], [done]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.waiting[0].set()
+        assert self.done[0].wait(60)
+        return x[..., ::2]
+
+
+def test_other_threads_build_and_train_their_models_meanwhile() -> None:
+    waiting, done = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        analysis = executor.submit(shapelint.analyze, Slow(waiting, done), ("N", 3, "H", "W"))
+        assert waiting.wait(60)
+        model = nn.Linear(2, 2)
+        model.scale = 3
+        output = Scaled.apply(model(torch.ones(1, 2)))
+        output.sum().backward()
+        moved = model.to(torch.float64)
+        del model.scale
+        done.set()
+        assert analysis.result().output_shape(H=3, W=3) == (1, 3, 3, 2)
+    assert moved.weight.dtype == torch.float64
+    assert model.bias.grad is not None
+    assert model.bias.grad.tolist() == [2.0, 2.0]
+    assert not hasattr(model, "scale")

@@ -1,0 +1,67 @@
+"""Models that torch cannot move or copy as it does others: scripted ones, and layers that wait for an input."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import shapelint
+from tests import oracle
+
+SIZES = [{"N": n, "H": h, "W": w} for n, h, w in [(1, 2, 8), (1, 3, 3), (2, 9, 4), (2, 4, 2), (3, 8, 8)]]
+
+
+class Scripted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)[..., :1]
+
+
+def lazy() -> nn.Module:
+    return nn.Sequential(
+        nn.LazyConv2d(4, 3, stride=2),
+        nn.LazyBatchNorm2d(),
+        nn.LazyConvTranspose2d(2, 2),
+        nn.Flatten(),
+        nn.LazyLinear(3),
+    )
+
+
+class LazyRows(nn.Module):
+    """A loop over rows, which has to be run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.LazyConv1d(4, 3), nn.LazyBatchNorm1d())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([self.layers(x[:, :, row]) for row in range(x.shape[2])], 2)
+
+
+def test_a_scripted_model_is_run_where_it_is() -> None:
+    for model in (Scripted(), torch.jit.script(nn.Conv2d(3, 4, 3, stride=2))):
+        analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+        assert analysis.diagnostics is not None
+        asked = oracle.Oracle(lambda model=model: model, ("N", 3, "H", "W"), device="cpu")
+        assert oracle.same_answer(analysis, asked, SIZES) == []
+
+
+def test_lazy_layers_take_what_comes_and_go_on_waiting() -> None:
+    model = lazy()
+    analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    for sizes in SIZES:
+        measured = oracle.Oracle(lazy, ("N", 3, "H", "W"), device="cpu")(**sizes)
+        assert oracle.compare(analysis, measured, sizes) is None
+    assert model[0].has_uninitialized_params()
+    assert model(torch.zeros(2, 3, 9, 9)).shape == (2, 3)
+
+
+def test_lazy_layers_that_must_be_run_are_copied() -> None:
+    analysis = shapelint.analyze(LazyRows(), (2, 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert analysis.output_shape(H=3, W=5) == (2, 4, 3, 3)
+    assert not analysis.accepts(H=3, W=2)
