@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 
-from shapelint.ops import conversions, elementwise, indexing, merge, reshape
+from shapelint.ops import conv, conversions, elementwise, indexing, merge, norm, pad, pool, reshape, resize
 from shapelint.ops.dimensions import Shape
-from shapelint.ops.placement import Layout, Placement, contiguous, is_number, same
-from shapelint.ops.registry import Rule, function_rule
+from shapelint.ops.placement import Layout, Placement, common, contiguous, dense, is_number, same
+from shapelint.ops.registry import Rule, function_rule, rules_in
 from shapelint.sizes import Dim, Size, product
+
+CHANNELS_LAST = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
+"""Dimensions from the outermost in memory to the innermost, by their number."""
 
 _SPREAD, _MANY = 64, 10
 """Strides of a stand-in are powers of this, so that each tells which dimension it was; of so many at most."""
@@ -36,18 +39,44 @@ def layout_after(
         args: what it was called with besides that tensor.
     """
     follow = FOLLOWED[rule]
-    if name == "contiguous" or "memory_format" in kwargs:
-        return None
-    if input.strided is None and follow in (_dense, _regrouped):
+    sizes, before, made = input.sizes, input.strided, result.sizes
+    wanted = kwargs.get("memory_format", torch.contiguous_format if name == "contiguous" else torch.preserve_format)
+    if wanted is not torch.preserve_format:
+        order = CHANNELS_LAST.get(len(made)) if wanted is not torch.contiguous_format else None
+        return None if order is None else placed_in(made, order)
+    if before is None and follow in (_dense, _regrouped, _formatted):
         return None
     if follow is _dense and (name in _UNTOUCHED or (rule in _CONVERSIONS and input.dtype == result.dtype)):
         follow = _same
-    sizes, before, made = input.sizes, input.strided, result.sizes
 
     def find() -> Placement | None:
         placement = (before.placement() if before is not None else None) or contiguous(sizes)
+        if not placement.known:
+            return placement
         after = follow(placement, sizes, made, args, kwargs, rule)
         return None if after is None or _is_contiguous(after, made) else after
+
+    return Layout(find)
+
+
+def placed_in(sizes: Shape, order: Sequence[int]) -> Layout:
+    """The layout of a tensor without gaps whose dimensions lie in this order."""
+    return Layout(lambda: dense(sizes, order))
+
+
+def placement_of(tensor: Any) -> Placement | None:
+    """Where a traced tensor's elements lie, ``None`` if row by row."""
+    return None if tensor.strided is None else tensor.strided.placement()
+
+
+def joined(cases: Sequence[tuple[Shape, Layout | None]], sizes: Shape) -> Layout | None:
+    """The layout of a tensor that is another one on each of several paths."""
+    if all(layout is None for _, layout in cases):
+        return None
+
+    def find() -> Placement | None:
+        found = [(shape, (layout.placement() if layout else None) or contiguous(shape)) for shape, layout in cases]
+        return common(found, sizes)
 
     return Layout(find)
 
@@ -65,12 +94,13 @@ def _dense(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placem
     """A function of each element keeps the order of the dimensions, without gaps."""
     if not placement.order or len(result) != len(sizes) or not all(map(same, sizes, result)):
         return None
-    strides: dict[int, Size] = {}
-    step: Size = 1
-    for axis in reversed(placement.order):
-        strides[axis] = step
-        step = product((step, sizes[axis]))
-    return Placement(tuple(strides[axis] for axis in range(len(sizes))), placement.order)
+    return dense(sizes, placement.order)
+
+
+def _formatted(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placement | None:
+    """Layers of images keep to channels that lie innermost; whatever lies otherwise they make row by row."""
+    order = CHANNELS_LAST.get(len(sizes))
+    return dense(result, order) if placement.order == order and len(result) == len(sizes) else None
 
 
 def _moved(placement: Placement, sizes: Shape, result: Shape, args: Any, kwargs: Any, rule: Rule) -> Placement | None:
@@ -208,6 +238,16 @@ _CONVERSIONS = tuple(
     if rule is not None
 )
 
+_NORMS: tuple[Rule, ...] = (
+    norm.batch_norm,
+    norm.torch_batch_norm,
+    norm.batch_norm_module,
+    norm.sync_batch_norm_module,
+    norm.group_norm,
+    norm.torch_group_norm,
+    norm.group_norm_module,
+)
+
 _REGROUPING: tuple[Rule, ...] = (
     reshape.view,
     reshape.view_as,
@@ -218,6 +258,7 @@ _REGROUPING: tuple[Rule, ...] = (
 )
 
 FOLLOWED: dict[Rule, Callable[..., Placement | None]] = {
+    **dict.fromkeys((*rules_in(conv, pool, pad, resize), *_NORMS), _formatted),
     **dict.fromkeys(_MOVES, _moved),
     **dict.fromkeys((indexing.narrow, merge.split, merge.chunk, merge.tensor_split), _same),
     **dict.fromkeys((reshape.expand, reshape.broadcast_to), _expanded),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shapelint.ops.dimensions import Shape
-from shapelint.sizes import Size, any_of, implied, possible, product, require
+from shapelint.sizes import Condition, Size, TooComplex, all_of, any_of, implied, possible, product, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,11 @@ class Placement:
 
     strides: tuple[Size, ...]
     order: tuple[int, ...]
+    known: bool = True
+
+
+UNKNOWN = Placement((), (), known=False)
+"""That of a tensor that lies otherwise on every path it comes from."""
 
 
 class Layout:
@@ -42,12 +47,43 @@ def contiguous(sizes: Shape) -> Placement:
     return Placement(tuple(reversed(strides))[: len(sizes)], tuple(range(len(sizes))))
 
 
+def dense(sizes: Shape, order: Sequence[int]) -> Placement:
+    """Without gaps, the dimensions in this order."""
+    strides: dict[int, Size] = {}
+    step: Size = 1
+    for axis in reversed(order):
+        strides[axis] = step
+        step = product((step, sizes[axis]))
+    return Placement(tuple(strides[axis] for axis in range(len(sizes))), tuple(order))
+
+
+def common(placements: Sequence[tuple[Shape, Placement]], sizes: Shape) -> Placement | None:
+    """How a tensor of these sizes lies that is one of several, ``None`` if row by row whichever it is."""
+    orders = {placement.order for _, placement in placements}
+    order = orders.pop()
+    tight = order and not orders and all(is_same(p, dense(shape, order)) for shape, p in placements)
+    return UNKNOWN if not tight else None if order == tuple(range(len(sizes))) else dense(sizes, order)
+
+
+def is_same(a: Placement, b: Placement) -> bool:
+    return a.known and b.known and all(map(same, a.strides, b.strides))
+
+
+def is_row_by_row(sizes: Shape, placement: Placement) -> bool | Condition:
+    """Whether the elements lie row by row; dimensions of size 1 do not count."""
+    wanted = contiguous(sizes).strides
+    strides = zip(sizes, placement.strides, wanted, strict=True)
+    return all_of(*(any_of(size == 1, have == want) for size, have, want in strides if not same(have, want)))
+
+
 def require_viewable(old: Shape, placement: Placement, new: Shape) -> None:
     """Require that a shape can be had without a copy.
 
     Wherever two neighbouring dimensions (those of size 1 do not count) do not follow one another in memory, the new
     shape must have a border too.
     """
+    if not placement.known:
+        raise TooComplex("how its elements lie in memory is another for other sizes")
     borders = [product(new[:at]) for at in range(1, len(new))]
     # nothing at all has every shape that holds nothing
     empty = [size == 0 for size in old if not implied(size >= 1)]

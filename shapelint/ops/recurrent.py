@@ -41,6 +41,11 @@ def _output(length: Size, batch: Shape, features: Size, batch_first: bool) -> Sh
     return (*batch, length, features) if batch_first else (length, *batch, features)
 
 
+def _batch_first(output: Shape, batch_first: bool) -> Spec:
+    """Layers work through time outermost, and only turn their output at the end."""
+    return Spec(output, order=(1, 0, 2) if batch_first and len(output) == 3 else None)
+
+
 def _layer_shapes(module: Any, input: Any) -> tuple[Shape, Shape, Shape]:
     """The shapes of a recurrent module's output, hidden state and (for an LSTM) cell state."""
     if isinstance(input, PackedSequence):
@@ -60,7 +65,7 @@ def gru_or_rnn_module(module: Any, input: TensorLike, hx: TensorLike | None = No
     output, hidden, _ = _layer_shapes(module, input)
     if hx is not None:
         _require_shape(hx.shape, hidden, "the hidden state")
-    return Spec(output), Spec(hidden)
+    return _batch_first(output, module.batch_first), Spec(hidden)
 
 
 @shape_rule(nn.LSTM)
@@ -71,7 +76,7 @@ def lstm_module(
     if hx is not None:
         _require_shape(hx[0].shape, hidden, "the hidden state")
         _require_shape(hx[1].shape, cell, "the cell state")
-    return Spec(output), (Spec(hidden), Spec(cell))
+    return _batch_first(output, module.batch_first), (Spec(hidden), Spec(cell))
 
 
 @shape_rule("lstm")
@@ -124,7 +129,7 @@ def _functional_output(
     _require_features(shape, params[0].shape[1])
     directions = 2 if bidirectional else 1
     _require_shape(hidden, (num_layers * directions, *batch, hidden[-1]), "the hidden state")
-    return Spec(_output(length, batch, hidden[-1] * directions, batch_first))
+    return _batch_first(_output(length, batch, hidden[-1] * directions, batch_first), batch_first)
 
 
 def _cell_hidden(shape: Shape, input_size: Size, hidden_size: Size) -> Shape:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import torch
@@ -56,11 +57,13 @@ class Spec:
         dtype: ``None`` means the dtype of the operation's first tensor argument.
         value: what is known of the contents: nested lists of sizes where later code may read them back
             (``torch.tensor([h, w])``), or an object of the rules' own; ``None`` if nothing is.
+        order: the dimensions as they lie in memory, the outermost first, where that is not row by row.
     """
 
     shape: tuple[Size, ...]
     dtype: torch.dtype | None = None
     value: Any = None
+    order: tuple[int, ...] | None = None
 
 
 _FUNCTION_RULES: dict[Any, Rule] = {}
@@ -98,6 +101,13 @@ def function_rule(function: Any) -> Rule | None:
 def module_rule(module: nn.Module) -> Rule | None:
     """The rule of exactly this module's class: a subclass may have another ``forward``."""
     return _MODULE_RULES.get(type(module))
+
+
+def rules_in(*modules: ModuleType) -> tuple[Rule, ...]:
+    """The rules that these modules define, of functions and layers."""
+    names = {module.__name__ for module in modules}
+    rules = (*_FUNCTION_RULES.values(), *_MODULE_RULES.values())
+    return tuple(dict.fromkeys(rule for rule in rules if rule.__module__ in names))
 
 
 def name_of(target: Any) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from shapelint.ops.layout import CHANNELS_LAST, placement_of
+from shapelint.ops.placement import contiguous, is_row_by_row
 from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active
@@ -122,11 +124,19 @@ class SymbolicTensor(torch.Tensor):
     nelement = numel
 
     def stride(self, dim: int | None = None) -> Any:
-        strides = tuple(product(self.sizes[i + 1 :]) for i in range(len(self.sizes)))
-        return strides if dim is None else strides[dim]
+        placement = placement_of(self)
+        if placement is None or not placement.known:
+            placement = contiguous(self.sizes)
+        return placement.strides if dim is None else placement.strides[dim]
 
-    def is_contiguous(self, *args: Any, **kwargs: Any) -> bool:
-        return True
+    def is_contiguous(self, memory_format: torch.memory_format = torch.contiguous_format) -> bool:
+        placement = placement_of(self)
+        if memory_format is not torch.contiguous_format:
+            return placement is not None and placement.order == CHANNELS_LAST.get(len(self.sizes))
+        if placement is not None and not placement.known:
+            path = active()
+            return path is None or path.data_branch("whether a tensor lies row by row is another for other sizes")
+        return placement is None or bool(is_row_by_row(self.sizes, placement))
 
     def as_subclass(self, cls: type[torch.Tensor]) -> SymbolicTensor:  # type: ignore[override]
         return self

@@ -30,7 +30,8 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from shapelint.limits import Limits
-from shapelint.ops.layout import FOLLOWED, layout_after
+from shapelint.ops.layout import FOLLOWED, layout_after, placed_in
+from shapelint.ops.layout import joined as joined_layout
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import dim as dims
@@ -498,6 +499,8 @@ class Tracer:
             if value is None and call.kind == "function" and (not result.shape or _is_list_of_sizes(first)):
                 value = known_result(call.target, call.arguments, call.keywords)
             tensor = symbolic_tensor(result.shape, dtype, call, value)
+            if result.order is not None:
+                tensor.strided = placed_in(result.shape, result.order)
             call.outputs = (tensor,)
             return tensor
         outputs: list[SymbolicTensor] = []
@@ -509,6 +512,8 @@ class Tracer:
         if type(result) is Spec:
             dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
             outputs.append(symbolic_tensor(result.shape, dtype, call, result.value))
+            if result.order is not None:
+                outputs[-1].strided = placed_in(result.shape, result.order)
             return outputs[-1]
         if isinstance(result, tuple) and hasattr(result, "_fields"):
             return type(result)(*(self._wrap(r, call, first, outputs) for r in result))
@@ -562,6 +567,7 @@ class Tracer:
         )
         call = Call(next(self.indices), "join", "join", self.layers[-1], tuple(tensors), {}, None, self.path.domain)
         joined = symbolic_tensor(shape, tensors[0].dtype, call)
+        joined.strided = joined_layout([(tensor.sizes, tensor.strided) for tensor in tensors], shape)
         call.outputs = (joined,)
         self.calls.append(call)
         return joined

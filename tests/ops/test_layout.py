@@ -12,6 +12,31 @@ from torch import Tensor, nn
 
 import shapelint
 
+
+def _last(x: Tensor) -> Tensor:
+    """The same sizes with the channels innermost in memory."""
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def _in_rows(x: Tensor) -> Tensor:
+    return x if x.is_contiguous() else x.contiguous()
+
+
+class Turned(nn.Module):
+    """Tokens, turned on every path."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2)
+        return tokens.transpose(1, 2) if x.shape[2] > 3 else tokens.repeat(1, 1, 2).transpose(1, 2)
+
+
+class Half(nn.Module):
+    """Turned for some sizes only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(2, 3) if x.shape[2] > 3 else x
+
+
 CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "t_view_merge": lambda x: x.transpose(1, 2).view(x.shape[0], -1, x.shape[3]),
     "t_view_all": lambda x: x.transpose(2, 3).view(x.shape[0], -1),
@@ -66,6 +91,22 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "seven": lambda x: x[:, :, None, None, None, None, None].transpose(1, 3).view(x.shape[0], -1),
     "many": lambda x: x[(slice(None), slice(None), *[None] * 10)].transpose(1, 3).view(x.shape[0], -1),
     "rows of ones": lambda x: x[:, 1:].unflatten(3, (-1, 1)).view(x.shape[0], 3, -1),
+    "lstm": lambda x: nn.LSTM(3, 2, batch_first=True)(x.new_zeros(x.shape[0], x.shape[2], 3))[0].view(x.shape[0], -1),
+    "lstm_time": lambda x: nn.LSTM(3, 2)(x.new_zeros(x.shape[2], x.shape[0], 3))[0].view(x.shape[2], -1),
+    "gru_split": lambda x: nn.GRU(3, 4, batch_first=True)(x.new_zeros(x.shape[0], x.shape[2], 3))[0].view(
+        x.shape[0], -1, 2, 2
+    ),
+    "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last).view(x.shape[0], -1),
+    "channels_last_rows": lambda x: x.to(memory_format=torch.channels_last).view(x.shape[0], x.shape[1], -1),
+    "pool_of_last": lambda x: F.avg_pool2d(_last(x), 1).view(x.shape[0], -1),
+    "conv_of_last_all": lambda x: F.conv2d(_last(x), torch.zeros(2, 4, 1, 1)).view(x.shape[0], -1),
+    "norm_of_last": lambda x: F.group_norm(_last(x), 2).view(x.shape[0], x.shape[1], -1),
+    "pad_of_transposed": lambda x: F.pad(x.transpose(2, 3), (1, 1)).view(x.shape[0], -1),
+    "asked": lambda x: _in_rows(x.transpose(2, 3)).view(x.shape[0], -1),
+    "asked_last": lambda x: _in_rows(x[:, :, 1:]).view(x.shape[0], -1),
+    "joined": lambda x: Turned()(x).view(x.shape[0], -1),
+    "joined_split": lambda x: Turned()(x).view(*x.shape[:1], -1, x.shape[1]),
+    "strides": lambda x: x.new_zeros(x.transpose(2, 3).stride(3) + x.stride(2), 1),
     "batch": lambda x: x.transpose(0, 1).view(-1, x.shape[2], x.shape[3]),
 }
 
@@ -91,6 +132,13 @@ def test_a_view_runs_where_it_needs_no_copy(forward: Callable[[Tensor], Tensor])
             assert not analysis.accepts(**sizes), sizes
         else:
             assert analysis.output_shape(**sizes) == expected
+
+
+def test_a_view_of_what_lies_otherwise_for_other_sizes_is_not_proven() -> None:
+    analysis = shapelint.analyze(Views(lambda x: Half()(x).view(1, -1)), (1, 4, "H", 2))
+    assert analysis.certainty == "enumerated"
+    assert "how its elements lie in memory" in analysis.certainty_reasons[0]
+    assert [size for size in range(1, 8) if analysis.accepts(H=size)] == [1, 2, 3]
 
 
 def test_the_reason_says_that_a_copy_would_be_needed() -> None:
