@@ -328,6 +328,9 @@ def _kind(value: object) -> str:
     return f"{name} ({value!r})" if isinstance(value, bool | int | float | str) else name
 
 
+_PLAIN_SIZES: Final = re.compile(r"\s*\d+(\s*[x×X*]\s*\d+)*\s*")
+_CONDITION: Final = re.compile(r"[<>=]\s*[\w(]")
+
 Reader = Callable[[_Layer, str, Any], Any]
 
 
@@ -341,7 +344,19 @@ def _texts(layer: _Layer, key: str, value: Any) -> tuple[str, ...]:
 
 
 def _text_or_texts(layer: _Layer, key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, str | list):
+        raise layer.wrong(key, "a text or a list of texts", value)
     return (value,) if isinstance(value, str) else _texts(layer, key, value)
+
+
+def _sizes(layer: _Layer, key: str, value: Any) -> tuple[str, ...]:
+    """Whether they fit a model is seen there; that they are sizes at all is seen here, once."""
+    found = _text_or_texts(layer, key, value)
+    for text in found:
+        if not all(_PLAIN_SIZES.fullmatch(part) or _CONDITION.search(part) for part in re.split(r"[,;]|\band\b", text)):
+            message = f'{text!r} is not understood as sizes; write "256x256", or conditions such as "H%32==0, W%32==0"'
+            raise ConfigError(message, layer.place(key))
+    return found
 
 
 def _per_file_ignores(layer: _Layer, key: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -358,7 +373,8 @@ def _assume(layer: _Layer, key: str, value: Any) -> tuple[tuple[str, Any], ...]:
 
 def _seconds(layer: _Layer, key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise layer.wrong(key, "a number of seconds above 0", value)
+        shown = repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else _kind(value)
+        raise ConfigError(f"{key} must be a number of seconds above 0, not {shown}", layer.place(key))
     return float(value)
 
 
@@ -432,7 +448,7 @@ def _model(layer: _Layer, key: str, entry: Any) -> ModelSettings:
         expression=f"{name}({', '.join(written)})" if args or kwargs else name,
         file=file,
         inputs=_model_inputs(layer, entry.get("inputs", [])),
-        sizes=_text_or_texts(layer, "sizes", entry.get("sizes", [])),
+        sizes=_sizes(layer, "sizes", entry.get("sizes", [])),
     )
 
 
@@ -460,7 +476,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "ignore": _texts,
     "extend-select": _texts,
     "per-file-ignores": _per_file_ignores,
-    "sizes": _text_or_texts,
+    "sizes": _sizes,
     "models": _models,
     "assume": _assume,
     "exclude": _texts,

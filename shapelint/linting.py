@@ -319,7 +319,7 @@ def _check_target(
         return (error.diagnostic(model=target.name, severity=severity),), None
     if found.runs or not found.model.assumptions:
         return found.diagnostics, found.model
-    return tuple(map(_doubted, found.diagnostics)), found.model
+    return tuple(map(_doubted, found.diagnostics)), dataclasses.replace(found.model, judged=False)
 
 
 def _doubtful(finding: Diagnostic) -> bool:

@@ -39,7 +39,7 @@ class ModelResult:
         summary: one line about its sizes: "H and W multiples of 16, at least 16; output = input; proven".
         certainty: "proven", "probed" or "enumerated".
         certainty_reasons: which operations cost the certainty.
-        judged: whether any size of the inputs that were declared or assumed runs; else they may be the wrong ones.
+        judged: False where nothing runs and arguments or inputs were assumed: with others the model may be right.
     """
 
     name: str

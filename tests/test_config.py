@@ -45,7 +45,8 @@ class TestEveryKey:
         assert config.ignored_in(Path("net.py")) == ()
 
     @pytest.mark.parametrize(
-        ("text", "sizes"), [('sizes = "64x64"', ("64x64",)), ('sizes = ["64x64", "H=96"]', ("64x64", "H=96"))]
+        ("text", "sizes"),
+        [('sizes = "64x64"', ("64x64",)), ('sizes = ["64x64", "H=96, 4<=W"]', ("64x64", "H=96, 4<=W"))],
     )
     def test_sizes(self, text: str, sizes: tuple[str, ...]) -> None:
         assert read(text).sizes == sizes
@@ -204,11 +205,14 @@ class TestMistakes:
                 "jobs = 1\nextend_select = []",
                 "shapelint.toml:2:1: unknown key extend_select; did you mean extend-select?",
             ),
+            ('sizes = ["64x64", "3x"]', "shapelint.toml:1:1: '3x' is not understood as sizes; write "),
+            ('sizes = "H%32"', "shapelint.toml:1:1: 'H%32' is not understood as sizes; write "),
+            ("sizes = 64", "shapelint.toml:1:1: sizes must be a text or a list of texts, not a whole number (64)"),
             ('select = "SL1"', "shapelint.toml:1:1: select must be a list of texts, not a text ('SL1')"),
             ("ignore = [101]", "shapelint.toml:1:1: ignore[0] must be a text, not a whole number (101)"),
             (
                 "timeout = -1",
-                "shapelint.toml:1:1: timeout must be a number of seconds above 0, not a whole number (-1)",
+                "shapelint.toml:1:1: timeout must be a number of seconds above 0, not -1",
             ),
             (
                 "timeout = true",
@@ -224,7 +228,7 @@ class TestMistakes:
                 "shapelint.toml:1:1: allow must be some of network, process, write, not a text ('disk')",
             ),
             ("assume = 3", "shapelint.toml:1:1: assume must be a table of argument names and values, "),
-            ("[per-file-ignores]\na = 1", "shapelint.toml:1:2: per-file-ignores must be a list of texts, "),
+            ("[per-file-ignores]\na = 1", "shapelint.toml:1:2: per-file-ignores must be a text or a list of texts, "),
             ("models = 1", "shapelint.toml:1:1: models must be a list of tables, "),
             ("\n[[models]]\nargs = [1]", 'shapelint.toml:2:3: models[0] needs a target, "unet.py:UNet" or '),
             ('[[models]]\ntarget = "UNet"', 'shapelint.toml:2:1: models[0] needs a target, "unet.py:UNet" or '),

@@ -309,6 +309,8 @@ def test_with_guessed_arguments_a_model_that_never_runs_is_a_remark(monkeypatch:
     (finding,) = lint(["net.py"])
     assert finding.severity is Severity.NOTE
     assert finding.message == "3 is not 64 (with assumed arguments: say with --model how it is made)"
+    assert finding.assumed
+    assert not lint_detailed(["net.py"]).models[0].judged
     (finding,) = lint(["net.py"], model="Net(3)")
     assert finding.severity is Severity.ERROR
 

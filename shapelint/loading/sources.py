@@ -90,6 +90,21 @@ class Parsed:
         return len(text.encode()[:offset].decode(errors="ignore"))
 
 
+def _encoding(data: bytes) -> str:
+    """The encoding that a source file declares, UTF-8 if it does not.
+
+    Raises:
+        SyntaxError: there is none of that name.
+        UnicodeDecodeError: it declares none, and is not UTF-8.
+    """
+    try:
+        return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    except SyntaxError:
+        if b"coding" not in b"".join(data.split(b"\n", 2)[:2]):
+            data.decode()
+        raise
+
+
 def read_text(path: Path) -> str:
     """A source file's text, in the encoding it declares.
 
@@ -109,8 +124,7 @@ def read_text(path: Path) -> str:
     if b"\0" in data:
         raise LoadError(CANNOT_IMPORT, "this is a binary file, not Python source (it contains zero bytes)", here)
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding)
+        text = data.decode(_encoding(data))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         message = (

@@ -104,7 +104,7 @@ def _explanations(finding: Diagnostic) -> Iterator[tuple[str, str]]:
     for fix in finding.fixes:
         yield label, f"{fix.description}{_reservation(fix)}"
         label = ""
-    if finding.certainty != "proven":
+    if finding.certainty != "proven" and not finding.assumed:
         yield "note", f"{_CERTAINTY.get(finding.certainty, finding.certainty)} (see --explain-certainty)"
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shapelint.api import Analysis
     from shapelint.rules.context import Context
     from shapelint.sizes import TooComplex
+    from shapelint.tracing.record import Failure
 
 
 def findings(context: Context) -> Iterator[Diagnostic]:
@@ -53,7 +54,7 @@ def _cannot_trace(context: Context) -> Diagnostic:
     trace = context.analysis.trace
     failure = trace.failures[-1] if trace is not None and trace.failures else None
     place = failure.place.location() if failure and failure.place else None
-    said = failure.message() if failure else _said_in_a_run(context.analysis) if trace is None else ""
+    said = _said(failure) if failure else _said_in_a_run(context.analysis) if trace is None else ""
     return Diagnostic(
         "SL904",
         "cannot-trace",
@@ -66,6 +67,11 @@ def _cannot_trace(context: Context) -> Diagnostic:
         certainty=context.certainty,
         assumed=True,
     )
+
+
+def _said(failure: Failure) -> str:
+    kind = f"it raised {type(failure.error).__name__}: " if failure.error is not None else ""
+    return f"{kind}{failure.message()}"
 
 
 def _said_in_a_run(analysis: Analysis) -> str:

@@ -446,11 +446,21 @@ class Context:
         for accident in self.analysis.trace.accidents:
             try:
                 sizes = accident.domain.restrict(accident.condition).intersect(self.expected.domain)
+                sizes = self._unavoidable(sizes)
             except TooComplex:
                 continue  # which sizes these are cannot be told, and nothing is claimed of them
             if not sizes.is_empty():
                 found.append((accident, sizes))
         return tuple(found)
+
+    def _unavoidable(self, sizes: Domain) -> Domain:
+        """Without the sizes at which another batch or another number of channels does without the accident."""
+        if not self.symbols or sizes.is_empty():
+            return sizes
+        others = self.spatial(self.expected.domain.intersect(self.analysis._domain).subtract(sizes))
+        for placed in (self.spatial(sizes) - others).domain.distinct():
+            sizes = sizes.restrict(Member(placed))
+        return sizes
 
     @functools.cached_property
     def blamed(self) -> tuple[tuple[Culprit, tuple[Fault, ...]], ...]:

@@ -290,6 +290,12 @@ class TestUnreadableFiles:
             read_source(path)
         assert raised.value.location is not None
         assert raised.value.location.line == 2
+        path.write_bytes("# caf\xe9\n".encode("latin-1"))
+        with pytest.raises(LoadError, match="byte 0xe9 is not UTF-8 text"):
+            read_source(path)
+        path.write_bytes(b"# -*- coding: klingon -*-\n")
+        with pytest.raises(LoadError, match="cannot read the file: unknown encoding: klingon"):
+            read_source(path)
         path.write_bytes("# -*- coding: latin-1 -*-\nname = 'Fou\xe9'\n".encode("latin-1"))
         assert read_source(path).targets == ()
 

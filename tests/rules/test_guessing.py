@@ -156,6 +156,7 @@ def test_where_nothing_ran_and_nothing_could_be_followed_the_inputs_are_named() 
     (finding,) = analysis.diagnostics
     assert (finding.code, finding.severity, finding.assumed) == ("SL904", Severity.NOTE, True)
     assert "with the inputs that were assumed: (N, C, H, W), (N, C, H, W)" in finding.message
+    assert finding.why.startswith("a run of it raised TypeError: Tensor.index() missing 1 required positional argument")
     assert analysis.summary().startswith(
         "Reading: not judged, it does not run with the inputs that were assumed: (N, C"
     )
@@ -173,3 +174,21 @@ def test_sizes_that_are_too_complex_to_be_judged_cost_the_verdict_and_no_more(mo
     assert finding.message == "Conv2d is not judged: a set of sizes became too complex"
     assert analysis.summary() == "Conv2d: the sizes that run are too complex for a sentence; proven"
     assert analysis.accepts(H=5, W=5)
+
+
+class Projected(nn.Module):
+    """Takes four tokens of 16 features; of a single token it would make four."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 8, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bvd,vcd->bvc", x[:, :4], self.weight)
+
+
+def test_a_broadcast_at_some_numbers_of_channels_is_no_matter_of_the_size() -> None:
+    analysis = shapelint.analyze(Projected())
+    assert analysis.accepts(C=1, T=16)
+    assert analysis.accepts(C=9, T=16)
+    assert [finding.code for finding in analysis.diagnostics] == ["SL303"]
