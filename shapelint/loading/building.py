@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,10 +41,10 @@ _MISSING: Final = re.compile(r"missing \d+ required (positional|keyword-only) ar
 _WEIGHTS: Final = re.compile(r"weights|pretrain|checkpoint|ckpt")
 _TO_INSTALL: Final = re.compile(r"\bpip3? install\b|\bnot installed\b")
 _LOADERS: Final = (
-    "torch.load",
-    "torch.hub.load",
-    "torch.hub.load_state_dict_from_url",
-    "torch.hub.download_url_to_file",
+    (torch, "load"),
+    (torch.hub, "load"),
+    (torch.hub, "load_state_dict_from_url"),
+    (torch.hub, "download_url_to_file"),
 )
 
 
@@ -300,9 +299,10 @@ def _cheaply(device: str) -> Iterator[None]:
 def weights_refused() -> Iterator[None]:
     """Checkpoints are neither downloaded nor unpickled. Within such a block another one has nothing to do."""
     with contextlib.ExitStack() as stack:
-        for loader in _LOADERS:
-            if pkgutil.resolve_name(loader) is not _refuse(loader):
-                stack.enter_context(mock.patch(loader, _refuse(loader)))
+        for owner, name in _LOADERS:
+            refuse = _refuse(f"{owner.__name__}.{name}")
+            if getattr(owner, name) is not refuse:
+                stack.enter_context(mock.patch.object(owner, name, refuse))
         yield
 
 

@@ -26,7 +26,7 @@ from shapelint.loading.errors import BAD_INPUT, CANNOT_IMPORT, HardExit, LoadErr
 from shapelint.loading.given import loader_for
 from shapelint.loading.loaded import Moment
 from shapelint.loading.paths import is_installed, package_root, search_path
-from shapelint.loading.sources import parse, relative_levels, syntax_error
+from shapelint.loading.sources import relative_levels, syntax_error
 
 _LONGEST_REASON: Final = 300
 _NO_MODULE: Final = re.compile(r"No module named '(?P<name>[\w.]+)'")
@@ -75,9 +75,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
     Raises:
         LoadError: SL901, with the line in the user's file.
     """
-    parsed = parse(path)
-    levels = relative_levels(parsed.tree)
-    root = package_root(path, levels)
+    root = package_root(path, relative_levels(path))
     places = [str(root), *(str(place) for place in search_path(path))]
     with _workspace(path, places), captured() as output:
         before = Moment()
@@ -97,7 +95,7 @@ def import_package_of(path: Path, package: Path) -> None:
 
     Raises whatever the package's own code raises.
     """
-    root = package_root(path, relative_levels(parse(path).tree))
+    root = package_root(path, relative_levels(path))
     places = [str(root), *(str(place) for place in search_path(path))]
     dotted = ".".join(package.relative_to(root).parts)
     with _workspace(path, places), warnings.catch_warnings():

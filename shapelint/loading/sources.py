@@ -6,6 +6,7 @@ import ast
 import contextlib
 import gc
 import io
+import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from shapelint.loading.notebooks import NotebookError
 
 ClassOrFunction = ast.ClassDef | ast.FunctionDef
 Dotted = tuple[str, ...]
+_RELATIVE_IMPORT = re.compile(r"\bfrom[\s\\]*\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +258,15 @@ def is_main_guard(node: ast.stmt) -> bool:
     )
 
 
-def relative_levels(tree: ast.Module) -> int:
-    """The most dots any relative import in the file has."""
+def relative_levels(path: Path) -> int:
+    """The most dots any relative import in a file has.
+
+    Raises:
+        LoadError: as ``parse``.
+    """
+    if not _RELATIVE_IMPORT.search(read_text(path)):
+        return 0
+    tree = parse(path).tree
     return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
 
 

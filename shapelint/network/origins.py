@@ -8,10 +8,12 @@ owns the layer; where that is not unique, the class stands for it.
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
-import textwrap
+import linecache
+import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -150,56 +152,69 @@ def class_location(cls: type) -> Location | None:
     if source is None:
         return None
     statement = source.tree
-    header = source.lines[0].rstrip()
-    begin = source.first + statement.lineno - 1
-    text = source.lines[statement.lineno - 1].rstrip() if statement.lineno <= len(source.lines) else header
+    text = source.line(statement.lineno).rstrip()
     end = len(text) - 1 if text.endswith(":") else len(text)
-    return Location(source.path, begin, statement.col_offset + 1 + source.indent, begin, end + 1 + source.indent)
+    return Location(source.path, statement.lineno, statement.col_offset + 1, statement.lineno, end + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A class's source, parsed; ``first`` and ``indent`` say where it stands in its file."""
+    """A class's syntax tree, and the lines of the file that it is part of."""
 
     path: str
-    first: int
-    indent: int
-    lines: tuple[str, ...]
+    lines: Sequence[str]
     tree: ast.ClassDef
+
+    def line(self, number: int) -> str:
+        return self.lines[number - 1] if number <= len(self.lines) else ""
 
     def location(self, node: ast.expr) -> Location:
         def column(line: int, offset: int) -> int:
-            text = self.lines[line - 1] if line <= len(self.lines) else ""
-            return len(text.encode()[:offset].decode(errors="replace")) + self.indent + 1
+            return len(self.line(line).encode()[:offset].decode(errors="replace")) + 1
 
         last = node.end_lineno or node.lineno
         return Location(
             self.path,
-            self.first + node.lineno - 1,
+            node.lineno,
             column(node.lineno, node.col_offset),
-            self.first + last - 1,
+            last,
             column(last, node.end_col_offset or 0),
         )
 
 
 @lru_cache(maxsize=1024)
 def _source(cls: type) -> _Source | None:
+    """As ``inspect.getsourcelines``, which parses the file for every class of it, and then goes through its tokens."""
     try:
-        lines, first = inspect.getsourcelines(cls)
         path = inspect.getsourcefile(cls) or inspect.getfile(cls)
     except (OSError, TypeError):
-        # Classes made at run time have no source to point to.
-        return None
-    text = "".join(lines)
-    dedented = textwrap.dedent(text)
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    try:
-        tree = ast.parse(dedented).body[0]
-    except SyntaxError:
-        return None
-    if not isinstance(tree, ast.ClassDef):
-        return None
-    return _Source(path, first, indent, tuple(dedented.splitlines()), tree)
+        return None  # classes made at run time have no source to point to
+    linecache.checkcache(path)
+    module = sys.modules.get(cls.__module__)
+    lines = linecache.getlines(path, None if module is None else vars(module))
+    tree = _classes("".join(lines)).get(cls.__qualname__)
+    return None if tree is None else _Source(path, lines, tree)
+
+
+@lru_cache(maxsize=64)
+def _classes(text: str) -> dict[str, ast.ClassDef]:
+    """The classes of a file by their qualified names, the first of those that share one."""
+    found: dict[str, ast.ClassDef] = {}
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = prefix
+            if isinstance(child, ast.ClassDef):
+                found.setdefault(prefix + child.name, child)
+                inner = f"{prefix}{child.name}."
+            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                inner = f"{prefix}{child.name}.<locals>."
+            if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                visit(child, inner)
+
+    with contextlib.suppress(SyntaxError, ValueError):
+        visit(ast.parse(text), "")
+    return found
 
 
 def _in_class(owner: nn.Module, names: list[str], module: nn.Module) -> Location | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from shapelint.diagnostics import Location
 from shapelint.network import construction_of, recording_origins
-from shapelint.network.origins import remembered_origin
+from shapelint.network.origins import class_location, remembered_origin
 
 
 def block(channels: int) -> nn.Sequential:
@@ -87,6 +88,39 @@ def test_the_model_itself_is_its_class() -> None:
     assert location is not None
     assert location.line == inspect.getsourcelines(Model)[1]
     assert text(location) == "class Model(nn.Module)"
+
+
+NESTED = """\
+def made():
+    class Inner(nn.Module):
+        pass
+
+    return Inner
+
+try:
+    import nowhere
+except ImportError:
+    class Stand(nn.Module):
+        class Part(nn.Module):
+            pass
+"""
+
+
+def test_classes_within_functions_handlers_and_classes(tmp_path: Path) -> None:
+    file = tmp_path / "nested.py"
+    file.write_text(f"from torch import nn\n\n{NESTED}")
+    spec = importlib.util.spec_from_file_location("nested_classes", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for cls in (module.made(), module.Stand, module.Stand.Part):
+        found = class_location(cls)
+        assert found is not None
+        assert found.end_column is not None
+        assert found.line == inspect.getsourcelines(cls)[1]
+        line = file.read_text().splitlines()[found.line - 1]
+        assert line[found.column - 1 : found.end_column - 1] == f"class {cls.__name__}(nn.Module)"
 
 
 def test_a_class_without_source_has_no_place() -> None:
