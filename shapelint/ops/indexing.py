@@ -98,6 +98,8 @@ def subscripted(shape: Shape, index: Any) -> Shape:
             if axis > len(shape) and position + 1 < len(parts):
                 fail("an index after the second '...' is beyond the {} dimensions", len(shape))
         else:
+            if type(part).__name__ == "ndarray" and part.ndim == 1 and part.dtype.kind == "i":
+                part = part.tolist()
             if type(part) is slice:
                 result.append(_sliced(shape[axis], part))
             elif type(part) is int or isinstance(part, Dim):

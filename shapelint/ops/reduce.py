@@ -84,7 +84,7 @@ def logsumexp(input: TensorLike, dim: Any, keepdim: bool = False, **options: Any
     return Spec(reduced(input.shape, dim, keepdim), floating(input.dtype))
 
 
-@shape_rule("all", "any")
+@shape_rule("all", "any", "_is_all_true", "_is_any_true")
 @numpy_names
 def truth(input: TensorLike, dim: Any = None, keepdim: bool = False, **options: Any) -> Spec:
     """Whether all or any elements are true."""

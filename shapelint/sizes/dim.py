@@ -122,6 +122,9 @@ class Dim:
         # x & (2**n - 1) is how some code writes x % 2**n
         if type(mask) is int and mask >= 0 and (mask + 1) & mask == 0:
             return self % (mask + 1)
+        # and x & -2**n, or x & ~(2**n - 1), how it writes x // 2**n * 2**n
+        if type(mask) is int and mask < 0 and -mask & (-mask - 1) == 0:
+            return self // -mask * -mask
         return path.concrete(self.expr) & mask
 
     def __neg__(self) -> Any:
@@ -188,6 +191,10 @@ class Dim:
     @property
     def denominator(self) -> int:
         return 1
+
+    def sqrt(self) -> Any:
+        """What ``numpy.sqrt`` calls."""
+        return self**0.5
 
     def bit_length(self) -> int:
         return path.concrete(self.expr).bit_length()
@@ -543,6 +550,9 @@ class Ratio:
     def __repr__(self) -> str:
         return f"({self.number})/({self.divisor})"
 
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
 
 class FloatProduct:
     """A size times a float that is no short binary fraction: rounded as double precision rounds it."""
@@ -588,6 +598,9 @@ class FloatProduct:
 
     def __repr__(self) -> str:
         return f"({self.size})*{self.factor}"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
 
 
 def _through_exact(name: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from shapelint.limits import Limits
 from shapelint.sizes import Condition, Domain, Path, Undecided, negate
 from shapelint.sizes import expr as ex
-from shapelint.sizes.condition import compare
+from shapelint.sizes.condition import LARGEST_TENSOR, compare
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
@@ -25,6 +25,9 @@ from shapelint.tracing.tensor import SymbolicTensor
 
 FEW_VALUES = 8
 """A divisor with at most this many values is made a plain int."""
+
+LONG_LOOP = 20
+"""After so many branches in a row it is asked whether a tensor can be that large at all."""
 
 MAX_VALUES = 96
 """A size that must be a plain int is tried for each of its values, if there are no more than this."""
@@ -104,10 +107,22 @@ class ExploringPath(Path):
     def fork(self, condition: Condition) -> bool:
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
+        known = self._for_tensors(condition)
+        if known is not None:
+            return known
         self._limit_branches(f"branches on sizes follow one another: {condition}")
         choice = self.frames[-1].choose(2) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice
+
+    def _for_tensors(self, condition: Condition) -> bool | None:
+        """What the sizes of real tensors decide: a loop until a size is small ends when none is that large."""
+        if len(self.frames[-1].taken) < LONG_LOOP:
+            return None
+        real = self.domain
+        for name in condition.support():
+            real = real.restrict(compare(ex.add_constant(ex.scale(ex.symbol(name), -1), LARGEST_TENSOR), ">="))
+        return real.status(condition)
 
     def data_branch(self, what: str) -> bool:
         """A branch on a tensor's contents: both outcomes are explored for the same sizes, and must agree."""

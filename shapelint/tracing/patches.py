@@ -245,6 +245,11 @@ def symbolic_len(value: Any) -> Any:
     return len(value)
 
 
+def _is_simple(value: Any) -> bool:
+    """Whether it is a size over a number (``H / 2``)."""
+    return isinstance(value, Ratio) and value.divisor.is_constant and value.divisor.const > 0
+
+
 def _extreme(symbolic: Any, plain: Any) -> Any:
     def extreme(*args: Any, **kwargs: Any) -> Any:
         values = tuple(args[0]) if len(args) == 1 else args
@@ -254,6 +259,9 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
             few = plain is min and isinstance(found, Dim) and paths.few_values(found.expr)
             return paths.concrete(found.expr) if few else found
         if not kwargs and any(isinstance(v, _FRACTIONS) for v in values) and len(values) > 1:
+            if all(isinstance(v, (Dim, int)) or _is_simple(v) for v in values):
+                denominator = math.lcm(*(v.divisor.const for v in values if isinstance(v, Ratio)))
+                return symbolic(*(math.trunc(v * denominator) for v in values)) / denominator
             return OpaqueFloat(lambda: plain(_value(v) for v in values))
         return plain(values, **kwargs) if len(args) == 1 else plain(*args, **kwargs)
 

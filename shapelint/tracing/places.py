@@ -12,6 +12,7 @@ import torch
 
 import shapelint
 from shapelint.tracing.record import Place
+from shapelint.tracing.texts import with_formulas
 
 _INTERNAL = tuple(str(Path(package.__file__).parent) for package in (torch, shapelint) if package.__file__)
 LONGEST_REASON = 240
@@ -59,7 +60,7 @@ def origin(error: BaseException) -> tuple[Place | None, bool]:
 
 def reason(error: BaseException) -> str:
     """Why the analysis gave up, with the line of the user's code that asks for it; a long formula is cut short."""
-    text = str(error)
+    text = with_formulas(str(error))
     if len(text) > LONGEST_REASON:
         text = f"{text[: LONGEST_REASON // 2]} … {text[-LONGEST_REASON // 2 :]}"
     place = origin(error)[0]
@@ -69,5 +70,5 @@ def reason(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """An exception's message, its first line only."""
-    text = str(error).strip().splitlines()
+    text = with_formulas(str(error)).strip().splitlines()
     return text[0] if text else type(error).__name__

@@ -17,6 +17,7 @@ from shapelint.ops.placement import contiguous, is_row_by_row
 from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active
+from shapelint.tracing import texts
 
 if TYPE_CHECKING:
     from shapelint.ops.placement import Layout
@@ -33,6 +34,9 @@ class SymbolicSize(Dim, torch.SymInt):
     # SymInt defines its own; the Dim ones are meant.
     __hash__ = Dim.__hash__
 
+    def __int__(self) -> int:
+        return texts.number_for(str(self)) if texts.is_formatted() else Dim.__int__(self)
+
 
 class SymbolicRatio(Ratio, torch.SymFloat):
     """A ``Ratio`` that torch's C argument parsers accept as a float."""
@@ -40,6 +44,9 @@ class SymbolicRatio(Ratio, torch.SymFloat):
     __slots__ = ()
 
     __hash__ = Ratio.__hash__
+
+    def __float__(self) -> float:
+        return float(texts.number_for(str(self))) if texts.is_formatted() else Ratio.__float__(self)
 
 
 class SymbolicFloatProduct(FloatProduct, torch.SymFloat):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import subprocess
 import sys
 import threading
@@ -152,3 +153,28 @@ def test_other_threads_build_and_train_their_models_meanwhile() -> None:
     assert model.bias.grad is not None
     assert model.bias.grad.tolist() == [2.0, 2.0]
     assert not hasattr(model, "scale")
+
+
+def _halved_until_small(x: Tensor) -> Tensor:
+    while min(x.shape[-2:]) > 4:
+        x = F.max_pool2d(x, 2, ceil_mode=True)
+    return x
+
+
+def _fractions_compared(x: Tensor) -> Tensor:
+    return F.adaptive_avg_pool2d(x, (int(min(max(x.shape[2] * 0.5, 2), 4)), math.ceil(max(x.shape[3] / 3, 1))))
+
+
+def _rounded_by_bits(x: Tensor) -> Tensor:
+    return x[:, :, : x.shape[2] & ~3, : x.shape[3] & -2]
+
+
+def _with_numpy(x: Tensor) -> Any:
+    import numpy
+
+    return x[:, :, numpy.arange(3)], x.new_zeros(int(numpy.sqrt(x.shape[3])))
+
+
+@pytest.mark.parametrize("forward", [_halved_until_small, _fractions_compared, _rounded_by_bits, _with_numpy])
+def test_arithmetic_on_sizes(forward: Callable[[Tensor], Any]) -> None:
+    _agrees(Forward(forward))
