@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,13 +107,14 @@ except ImportError:
 """
 
 
-def test_classes_within_functions_handlers_and_classes(tmp_path: Path) -> None:
+def test_classes_within_functions_handlers_and_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "nested.py"
     file.write_text(f"from torch import nn\n\n{NESTED}")
     spec = importlib.util.spec_from_file_location("nested_classes", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "nested_classes", module)
     spec.loader.exec_module(module)
     for cls in (module.made(), module.Stand, module.Stand.Part):
         found = class_location(cls)
