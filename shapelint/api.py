@@ -409,13 +409,20 @@ def _doubt(analysis: Analysis, found: Trace) -> str | None:
 def _in_mode(model: nn.Module, training: bool) -> Iterator[None]:
     """The model in eval or training mode, and every module back in its own mode afterwards."""
     switched = [m for m in modules_by_name(model).values() if m.training is not training]
-    for module in switched:
-        module.training = training
+    _set_mode(switched, training)
     try:
         yield
     finally:
-        for module in switched:
-            module.training = not training
+        _set_mode(switched, not training)
+
+
+def _set_mode(modules: Iterable[nn.Module], training: bool) -> None:
+    for module in modules:
+        # As `module.training = training` has it in the end, after asking whether it is a parameter, a module, ...
+        if "training" in module.__dict__:
+            module.__dict__["training"] = training
+        else:
+            module.training = training
 
 
 __all__ = ["Analysis", "TooComplex", "analyze"]

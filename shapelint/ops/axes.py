@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from shapelint.ops.dimensions import Shape
 from shapelint.sizes import Condition, Size, any_of, implied, product, require
@@ -29,6 +30,12 @@ def per_axis(value: Any, axes: int, what: str = "parameter") -> tuple[Any, ...]:
     return (value[0],) * axes
 
 
+def is_lazy(parameter: Any) -> bool:
+    """Whether a parameter waits for the first input to get its shape."""
+    # asking for the exact class first, as isinstance takes its time with tensors
+    return type(parameter) is not nn.Parameter and torch.nn.parameter.is_lazy(parameter)
+
+
 def parameter_shape(parameter: Any) -> Shape:
     """A module parameter's shape, read past the tracer: it sees every other access to a tensor, at a price."""
     with torch._C.DisableTorchFunction():
@@ -43,15 +50,9 @@ def axis_names(axes: int) -> tuple[str, ...]:
 def split_shape(shape: Shape, axes: int, what: str) -> tuple[Shape, Size, Shape]:
     """A shape as (batch or nothing, channels, spatial sizes); anything but these two ranks is refused."""
     rank = len(shape)
-    require(
-        rank == axes + 1 or rank == axes + 2,
-        "{} takes a tensor of {} dimensions (batch, channels, {}) or {} (no batch), and got {}",
-        what,
-        axes + 2,
-        ", ".join(axis_names(axes)),
-        axes + 1,
-        rank,
-    )
+    if rank not in (axes + 1, axes + 2):
+        reason = "{} takes a tensor of {} dimensions (batch, channels, {}) or {} (no batch), and got {}"
+        require(False, reason, what, axes + 2, ", ".join(axis_names(axes)), axes + 1, rank)
     return tuple(shape[: -axes - 1]), shape[-axes - 1], tuple(shape[-axes:])
 
 

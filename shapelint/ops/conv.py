@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
-from shapelint.ops.axes import PerAxis, parameter_shape, per_axis, require_nonzero_unless_no_batch, split_shape
+from shapelint.ops.axes import (
+    PerAxis,
+    is_lazy,
+    parameter_shape,
+    per_axis,
+    require_nonzero_unless_no_batch,
+    split_shape,
+)
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
-from shapelint.sizes import Size, divide, divides, formulas, require
+from shapelint.sizes import Condition, Size, divide, divides, formulas, remembered, require
 
 
 def convolve(
@@ -83,20 +89,23 @@ def convolve_transposed(
 
 def _conv_axis(width: Size, kernel: int, stride: int, padding: int, dilation: int, batch: Shape) -> Size:
     _require_parameters(kernel, stride, padding, dilation)
-    effective = dilation * (kernel - 1) + 1
-    padded = width + 2 * padding
-    require(
-        padded >= effective,
-        "the kernel (effective size {}) is larger than the padded input ({} + 2*{} = {})",
-        effective,
-        width,
-        padding,
-        padded,
-    )
+    effective, padded, fits, result = remembered(_conv_formulas, width, kernel, stride, padding, dilation)
+    if fits is not True:
+        reason = "the kernel (effective size {}) is larger than the padded input ({} + 2*{} = {})"
+        require(fits, reason, effective, width, padding, padded)
     # enough padding hides an empty input from the check above; torch refuses it all the same
     if 2 * padding >= effective:
         require_nonzero_unless_no_batch(width, batch, "a convolution")
-    return formulas.conv_width(width, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    return result
+
+
+def _conv_formulas(
+    width: Size, kernel: int, stride: int, padding: int, dilation: int
+) -> tuple[int, Size, bool | Condition, Size]:
+    """The effective kernel, the padded width, whether the kernel fits in, and what comes out."""
+    effective = formulas.effective_kernel_size(kernel, dilation)
+    padded = width + 2 * padding
+    return effective, padded, padded >= effective, formulas.conv_width(width, kernel, stride, padding, dilation)
 
 
 def _conv_transpose_axis(
@@ -277,7 +286,7 @@ def conv_transpose_module(module: Any, input: TensorLike, output_size: Sequence[
 
 def _weight_shape(module: Any, shape: Shape, transposed: bool) -> Shape:
     weight = module.weight
-    if not torch.nn.parameter.is_lazy(weight):
+    if not is_lazy(weight):
         return parameter_shape(weight)
     kernel = module.kernel_size
     _, channels, _ = split_shape(shape, len(kernel), type(module).__name__)
@@ -290,4 +299,4 @@ def _weight_shape(module: Any, shape: Shape, transposed: bool) -> Shape:
 
 def _materialized_bias(module: Any) -> TensorLike | None:
     bias = module.bias
-    return None if bias is None or torch.nn.parameter.is_lazy(bias) else bias
+    return None if bias is None or is_lazy(bias) else bias

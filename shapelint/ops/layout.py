@@ -28,13 +28,21 @@ _UNTOUCHED = frozenset({"detach", "alias", "__get__", "cpu", "dropout", "dropout
 """Functions that share the rule of those that compute, and give the very elements (in eval mode)."""
 
 
+def is_followed(rule: Rule, input: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether what an operation does to the layout of its first tensor is known, and may matter."""
+    follow = FOLLOWED.get(rule)
+    if follow is None:
+        return False
+    return input.strided is not None or follow not in _KEEPING or "memory_format" in kwargs
+
+
 def layout_after(
     rule: Rule, name: str, input: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
 ) -> Layout | None:
     """The layout of the tensor that an operation makes of its first one, ``None`` where it is contiguous.
 
     Args:
-        rule: one of those that are ``FOLLOWED``.
+        rule: one that :func:`is_followed`.
         name: the function's.
         args: what it was called with besides that tensor.
     """
@@ -44,7 +52,7 @@ def layout_after(
     if wanted is not torch.preserve_format:
         order = CHANNELS_LAST.get(len(made)) if wanted is not torch.contiguous_format else None
         return None if order is None else placed_in(made, order)
-    if before is None and follow in (_dense, _regrouped, _formatted):
+    if before is None and follow in _KEEPING:
         return None
     if follow is _dense and (name in _UNTOUCHED or (rule in _CONVERSIONS and input.dtype == result.dtype)):
         follow = _same
@@ -256,6 +264,9 @@ _REGROUPING: tuple[Rule, ...] = (
     reshape.flatten,
     reshape.unflatten,
 )
+
+_KEEPING = (_dense, _regrouped, _formatted)
+"""What leaves a contiguous tensor contiguous, unless it is asked otherwise."""
 
 FOLLOWED: dict[Rule, Callable[..., Placement | None]] = {
     **dict.fromkeys((*rules_in(conv, pool, pad, resize), *_NORMS), _formatted),

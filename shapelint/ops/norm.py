@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.ops.axes import parameter_shape, require_several
+from shapelint.ops.axes import is_lazy, parameter_shape, require_several
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, divide, divides, require
@@ -81,7 +81,7 @@ def _lengths(*parameters: TensorLike | None) -> list[Size]:
 
 def _is_ready(parameter: Any) -> bool:
     """Whether a lazy module's parameter has its shape."""
-    return not torch.nn.parameter.is_lazy(parameter)
+    return not is_lazy(parameter)
 
 
 @shape_rule("nn.functional.batch_norm")

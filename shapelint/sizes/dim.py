@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 from shapelint.sizes import condition as cond
 from shapelint.sizes import expr as ex
@@ -220,6 +220,7 @@ class Dim:
         return format(str(self.expr), spec.rstrip("d"))
 
 
+Known = TypeVar("Known")
 Size = int | Dim
 """A size: a plain int, or symbolic."""
 
@@ -856,6 +857,27 @@ def isqrt(size: Size) -> Any:
         half = [f for f in dict.fromkeys(factors) for _ in range(factors.count(f) // 2)]
         return of(ex.unfactorize(math.isqrt(number), half))
     return of(ex.symbol(ex.square_root(size.expr).root))
+
+
+def remembered(compute: Callable[..., Known], size: Size, *parameters: Any) -> Known:
+    """``compute(size, *parameters)``, which has to be pure arithmetic; it is done once for each formula.
+
+    That of products asks the path, and a symbolic parameter has no place in a key.
+    """
+    if not isinstance(size, Dim) or not size.expr.affine or _some_symbolic(parameters):
+        return compute(size, *parameters)
+    memo, key = size.expr.memo, (compute, parameters, _class)
+    if key not in memo:
+        memo[key] = compute(size, *parameters)
+    known: Known = memo[key]
+    return known
+
+
+def _some_symbolic(numbers: tuple[Any, ...]) -> bool:
+    for number in numbers:  # noqa: SIM110 - a generator takes three times as long
+        if type(number) is not int:
+            return True
+    return False
 
 
 def evaluate(size: Any, env: Env) -> int:

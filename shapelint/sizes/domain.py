@@ -43,18 +43,23 @@ class Domain:
         void: nothing is in it, where there are no symbols whose factors could be empty.
     """
 
-    __slots__ = ("_settled", "holes", "parts", "void")
+    __slots__ = ("_restricted", "_settled", "_statuses", "holes", "parts", "void")
 
     parts: Mapping[str, Placed]
     holes: tuple[Box, ...]
     void: bool
     _settled: Domain | None
+    _statuses: dict[Comparison, bool | None]
+    _restricted: dict[Comparison, Domain]
 
     def __init__(self, parts: Mapping[str, Placed], holes: tuple[Box, ...] = (), *, void: bool = False) -> None:
         self.parts = parts if type(parts) is _Factors else _Factors(parts)
         self.holes = holes
         self.void = void
         self._settled = None
+        # A network asks the same again and again; comparisons are interned, other conditions are made anew.
+        self._statuses = {}
+        self._restricted = {}
 
     @classmethod
     def positive(cls, symbols: Iterable[str]) -> Domain:
@@ -125,6 +130,13 @@ class Domain:
         """
         if not isinstance(condition, Condition):
             return condition
+        if type(condition) is not Comparison:
+            return self._status(condition)
+        if condition not in self._statuses:
+            self._statuses[condition] = self._status(condition)
+        return self._statuses[condition]
+
+    def _status(self, condition: Condition) -> bool | None:
         known = self._by_bounds(condition)
         if known is not None:
             return known
@@ -197,6 +209,13 @@ class Domain:
         """The sizes among these for which the condition holds."""
         if not isinstance(condition, Condition):
             return self if condition else self._emptied()
+        if type(condition) is not Comparison:
+            return self._restrict(condition)
+        if condition not in self._restricted:
+            self._restricted[condition] = self._restrict(condition)
+        return self._restricted[condition]
+
+    def _restrict(self, condition: Condition) -> Domain:
         apart = self._apart(condition)
         if apart is not None:
             return apart

@@ -88,6 +88,6 @@ def containers(modules: Iterable[nn.Module]) -> list[Any]:
         value
         for module in modules
         if not type(module).__module__.startswith("torch.")
-        for name, value in module.__dict__.items()
-        if type(value) in (list, dict) and name not in _OWN_TABLES
+        for name in module.__dict__.keys() - _OWN_TABLES
+        if type(value := module.__dict__[name]) in (list, dict)
     ]

@@ -30,7 +30,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from shapelint.limits import Limits
-from shapelint.ops.layout import FOLLOWED, layout_after, placed_in
+from shapelint.ops.layout import is_followed, layout_after, placed_in
 from shapelint.ops.layout import joined as joined_layout
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
@@ -170,9 +170,6 @@ class Tracer:
         patches = Patches()
         tracer = self
 
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            return tracer.call_module(module, args, kwargs)
-
         def setattribute(module: nn.Module, name: str, value: Any) -> None:
             tracer.write_attribute(module, name, value)
 
@@ -181,7 +178,7 @@ class Tracer:
             state.original_delattr(module, name)
 
         try:
-            patches.exchange(nn.Module, "__call__", call)
+            patches.exchange(nn.Module, "__call__", self.call_module)
             patches.exchange(nn.Module, "__delattr__", deleteattribute)
             patches.exchange(nn.Module, "__setattr__", setattribute)
             patches.apply_to(self.classes)
@@ -194,7 +191,7 @@ class Tracer:
 
     # --- modules ---------------------------------------------------------------------------------
 
-    def call_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_module(self, module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
         """A module's call: its rule if it has one, else its forward, explored."""
         plain = _plain(module)
         rule = module_rule(module)
@@ -461,7 +458,7 @@ class Tracer:
             self.current = before
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
         made = self._finish(call, result, first)
-        if rule in FOLLOWED and type(first) is SymbolicTensor and not call.in_place:
+        if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
                 output.strided = layout_after(rule, _short_name(target), first, rest, kwargs, output)

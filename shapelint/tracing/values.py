@@ -240,12 +240,17 @@ def plain_numbers(func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     name = getattr(func, "__name__", "")
     if name in _TAKE_TENSORS:
         return args
-    sized = len(args) if name in _FACTORIES else len(args) - 1 if name in _TAKE_SIZES else 0
-    lists = len(args) - sized
-    return (
-        *(_plain(a) if type(a) in (list, tuple, slice) else a for a in args[:lists]),
-        *map(_plain, args[lists:]),
-    )
+    if name in _FACTORIES:
+        return tuple(map(_plain, args))
+    if name in _TAKE_SIZES:
+        return tuple(_plain(a) if at or type(a) in _NESTED else a for at, a in enumerate(args))
+    for argument in args:
+        if type(argument) in _NESTED:
+            return tuple(_plain(a) if type(a) in _NESTED else a for a in args)
+    return args
+
+
+_NESTED = frozenset({list, tuple, slice})
 
 
 def _plain(value: Any) -> Any:
