@@ -142,9 +142,11 @@ def promoted(*operands: Any) -> torch.dtype | None:
 def _fits(scalar: Any, dtype: torch.dtype) -> bool:
     """Whether a Python number leaves a tensor's dtype alone."""
     kind = type(scalar)
-    if kind is int or kind is bool or kind is Dim:
-        return dtype.is_floating_point
-    return kind is float and dtype.is_floating_point
+    if kind is bool:
+        return True
+    if kind is int or issubclass(kind, Dim):
+        return dtype is not torch.bool
+    return kind is float and (dtype.is_floating_point or dtype.is_complex)
 
 
 _DIMENSIONED, _ZERO_DIM, _NUMBER = 2, 1, 0

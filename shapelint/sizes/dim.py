@@ -631,6 +631,8 @@ def _ratio(number: Expr, fraction: Fraction) -> Ratio:
 
 
 def _as_ratio(value: Any) -> Ratio:
+    if type(value) is int:
+        return Ratio(ex.constant(value), ex.constant(1))
     if isinstance(value, Ratio):
         return value
     if isinstance(value, FloatProduct):

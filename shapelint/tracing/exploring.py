@@ -174,7 +174,13 @@ class ExploringPath(Path):
 
 def snapshot(values: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
     """Lists and dicts among arguments, with copies: a forward may pop from its caller's list of skips."""
-    return tuple((v, v.copy()) for v in values if type(v) in (list, dict))
+    for value in values:
+        if type(value) in _CONTAINERS:
+            return tuple((v, v.copy()) for v in values if type(v) in _CONTAINERS)
+    return ()
+
+
+_CONTAINERS = frozenset({list, dict})
 
 
 def restore(saved: tuple[tuple[Any, Any], ...]) -> None:

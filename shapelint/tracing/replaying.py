@@ -53,6 +53,10 @@ def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) 
     taken: list[Any] = []
     if not all(_is_plain(argument, taken) for argument in given):
         return None
+    if type(value) is SymbolicTensor:
+        # what nearly every module returns
+        is_callers = any(value is tensor for tensor in taken)
+        return None if is_callers else Played(module, domain, _ONE_TENSOR, ((value, vars(value).copy()),))
     leaves: list[Any] = []
     structure = joining.flatten(value, leaves)
     if not _is_known(structure) or any(leaf is tensor for leaf in leaves for tensor in taken):
@@ -68,6 +72,10 @@ def _copied(leaf: Any, known: dict[str, Any] | None, copies: dict[int, Any]) -> 
     if id(leaf) not in copies:
         copies[id(leaf)] = tensor_with(known)
     return copies[id(leaf)]
+
+
+_ONE_TENSOR = ("tensor",)
+"""The structure of a value that is one, which takes no more telling."""
 
 
 def _is_plain(value: Any, tensors: list[Any]) -> bool:

@@ -87,7 +87,7 @@ class SymbolicTensor(torch.Tensor):
     sizes: tuple[Size, ...]
     kind: torch.dtype
     call: Call | None
-    value: Any
+    value: Any = None
     strided: Layout | None = None
 
     @classmethod
@@ -258,7 +258,8 @@ def symbolic_tensor(
     tensor.sizes = sizes
     tensor.kind = dtype
     tensor.call = call
-    tensor.value = value
+    if value is not None:
+        tensor.value = value
     return tensor
 
 

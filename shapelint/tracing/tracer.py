@@ -239,7 +239,7 @@ class Tracer:
                     exploring.refill(container, contents)
         finally:
             self.layers.pop()
-            if self.path.frames:
+            if written and self.path.frames:
                 # also when it raises: the caller's next path starts from the attributes this one started from
                 _merge(written, self.path.frames[-1].written)
         self.path.domain = outcome.domain
@@ -270,7 +270,8 @@ class Tracer:
                 pending.extend(frame.pending)
                 outcome.several = bool(pending or outcomes)
                 self._describe(outcome, frame, saved)
-                _merge(frame.written, written)
+                if frame.written:
+                    _merge(frame.written, written)
                 outcomes.append(outcome)
                 if len(outcomes) > self.limits.paths_per_module:
                     raise Undecided(f"{self._here()} has more than {self.limits.paths_per_module} paths")

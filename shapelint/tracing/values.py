@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from shapelint.sizes import product, smax, smin
-from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.tracing.tensor import SymbolicSize, SymbolicTensor
 
 
 def _quotient(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
@@ -102,14 +102,14 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {"prod": product, "sum": sum, "max"
 def known_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The contents of an operation's result, nested lists or a number, ``None`` if they are not known."""
     name = getattr(func, "__name__", "")
-    if not any(_has_contents(a) for a in args):
-        return scalar_result(func, args, kwargs)
+    if not any(map(_has_contents, args)):
+        return scalar_result(name, args, kwargs)
     if name in _MOVES:
         return _moved(func, args, kwargs)
     if name in _REDUCTIONS:
         return None if args[1:] or kwargs else _REDUCTIONS[name](_elements(args[0].value))
     if name in _FUNCTIONS or name in _INTEGERS or name == "to":
-        return _element_by_element(func, args, kwargs)
+        return _element_by_element(name, args, kwargs)
     return None
 
 
@@ -124,6 +124,10 @@ def _elements(contents: Any) -> list[Any]:
     if isinstance(contents, (list, tuple)):
         return [element for part in contents for element in _elements(part)]
     return [contents]
+
+
+_SIZES = frozenset({int, SymbolicSize})
+"""What most arguments are. isinstance would ask a symbolic size's class, which says that it is an int."""
 
 
 class _Unknown(Exception):
@@ -163,7 +167,7 @@ def _looked_up(places: Any, known: list[Any]) -> Any:
 _broadcast: Any = torch.broadcast_tensors
 
 
-def _element_by_element(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _element_by_element(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The function of numbers, on each element; the arguments broadcast as torch's do."""
     known: list[Any] = []
     try:
@@ -176,25 +180,26 @@ def _element_by_element(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     results = []
     for at in range(broadcast[0].numel()):
         row = tuple(known[column[at]] if type(column) is list else column for column in columns)
-        result = scalar_result(func, row, kwargs)
+        result = scalar_result(name, row, kwargs)
         if result is None:
             return None
         results.append(result)
     return _looked_up(torch.arange(len(results), device="cpu").reshape(broadcast[0].shape).tolist(), results)
 
 
-def scalar_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The value of an operation on known 0-d tensors and numbers, ``None`` if it is not known."""
-    name = getattr(func, "__name__", "")
-    function = _FUNCTIONS.get(name)
-    if function is None and name not in _INTEGERS and name != "to":
-        return None
-    values = [scalar(a) for a in args]
+def scalar_result(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The value of a function of known 0-d tensors and numbers, ``None`` if it is not known."""
     if name == "to" or name in _INTEGERS:
-        return _converted(values[0], name, args, kwargs)
-    if any(v is None for v in values) or not set(kwargs) <= {"rounding_mode"}:
+        return _converted(scalar(args[0]), name, args, kwargs)
+    function = _FUNCTIONS.get(name)
+    if function is None or (kwargs and not kwargs.keys() <= {"rounding_mode"}):
         return None
-    assert function is not None
+    values = []
+    for argument in args:
+        value = scalar(argument)
+        if value is None:
+            return None
+        values.append(value)
     return function(*values, **kwargs)
 
 
@@ -208,7 +213,10 @@ def _converted(value: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, A
 
 def scalar(value: Any) -> Any:
     """The number in a 0-d tensor, or the number itself; ``None`` if it is unknown."""
-    if type(value) is SymbolicTensor:
+    kind = type(value)
+    if kind in _SIZES:
+        return value
+    if kind is SymbolicTensor:
         return value.value if not value.sizes and not isinstance(value.value, (list, tuple)) else None
     if isinstance(value, torch.Tensor):
         if value.is_meta or value.ndim:
@@ -255,12 +263,16 @@ _NESTED = frozenset({list, tuple, slice})
 
 def _plain(value: Any) -> Any:
     kind = type(value)
+    if kind in _SIZES:
+        return value
     if isinstance(value, torch.Tensor):
         number = scalar(value)
         return value if number is None else number
     if kind is slice:
         bounds = (value.start, value.stop, value.step)
         return slice(*map(_plain, bounds)) if any(isinstance(b, torch.Tensor) for b in bounds) else value
-    if kind in (list, tuple) and any(isinstance(v, (torch.Tensor, slice)) for v in value):
-        return kind(_plain(v) for v in value)
+    if kind in (list, tuple):
+        for item in value:
+            if type(item) not in _SIZES and isinstance(item, (torch.Tensor, slice)):
+                return kind(map(_plain, value))
     return value
