@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, TypeVar
 
 from shapelint.sizes import condition as cond
 from shapelint.sizes import expr as ex
@@ -269,10 +269,11 @@ def expr_of(size: Any) -> Expr | None:
         return size.expr
     if type(size) is int:
         return ex.constant(size)
-    if issubclass(type(size), _FRACTIONAL) or not isinstance(size, SupportsIndex):
-        return None
+    kind = type(size)
     # A tensor has __index__ too, but arithmetic with one gives a tensor.
-    return None if hasattr(size, "__torch_function__") else ex.constant(int(size.__index__()))
+    if issubclass(kind, _FRACTIONAL) or not hasattr(kind, "__index__") or hasattr(kind, "__torch_function__"):
+        return None
+    return ex.constant(int(size.__index__()))
 
 
 def _arithmetic(a: Dim, b: Any, on_exprs: Any, on_ratios: Any) -> Any:
