@@ -7,7 +7,9 @@ process. Whatever goes wrong in a file becomes a finding of that file and costs 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +24,7 @@ from shapelint.limits import Pairs, limits_of, of_found
 from shapelint.loading import paths as path_arguments
 from shapelint.loading.configured import as_configured, check_entries, with_configured
 from shapelint.loading.discover import SourceFile, Target, read_named, read_source
-from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, LoadError
+from shapelint.loading.errors import BAD_INPUT, CANNOT_TRACE, DID_NOT_FINISH, LoadError
 from shapelint.loading.given import give, in_cell
 from shapelint.loading.importing import elsewhere, forget_user_modules, imported, reason_of, user_location
 from shapelint.loading.notebooks import is_notebook
@@ -47,6 +49,9 @@ Result = TypeVar("Result")
 _WRONG_MODEL: Final = frozenset({"SL302", "SL402"})
 _CONTRACT: Final = "SL701"
 _MOST_ALTERNATIVES: Final = 4
+_MOST_OF_THE_TIME: Final = 0.6
+"""No further model is begun after this part of a file's time: the worker would be ended, and all results lost."""
+
 _NO_MEMORY: Final = "can't allocate memory"
 
 
@@ -222,8 +227,9 @@ def check_file(request: Request, question: Question = Question(), project: Proje
     return check_source(request, source, question)
 
 
-def check_source(request: Request, source: SourceFile, question: Question) -> LintResult:
-    """Analyse every model of a file that was read."""
+def check_source(request: Request, source: SourceFile, question: Question, seconds: float = math.inf) -> LintResult:
+    """Analyse every model of a file that was read, as far as there are seconds for it: a worker is ended after them."""
+    enough = time.monotonic() + _MOST_OF_THE_TIME * seconds
     skipped = tuple(
         SkippedModel(entry.name, relative_location(entry.location), entry.reason) for entry in source.skipped
     )
@@ -238,17 +244,31 @@ def check_source(request: Request, source: SourceFile, question: Question) -> Li
     found = dataclasses.replace(question, limits=limits)
     try:
         with imported(source.path) as module:
-            outcomes = [
-                _check_target(module, target, source.path, question if target.named else found)
-                for target in source.targets
-            ]
+            outcomes: list[tuple[tuple[Diagnostic, ...], ModelResult | None]] = []
+            for target in source.targets:
+                if outcomes and time.monotonic() > enough:
+                    break
+                outcomes.append(_check_target(module, target, source.path, question if target.named else found))
     except LoadError as error:
         return LintResult((error.diagnostic(),), skipped=skipped, files=1, remarks=remarks)
     findings = [finding for found, _ in outcomes for finding in found]
+    findings += _left_out(source.targets, len(outcomes), Severity.ERROR if request.named else Severity.NOTE)
     models = tuple(model for _, model in outcomes if model is not None)
     if request.named and not models:
         findings = [dataclasses.replace(finding, severity=Severity.ERROR) for finding in findings]
     return LintResult(tuple(findings), models, skipped, 1, remarks=remarks)
+
+
+def _left_out(targets: Sequence[Target], done: int, severity: Severity) -> Iterator[Diagnostic]:
+    """What there was no time for. A file that was only met in a directory has no claim to more."""
+    left = len(targets) - done
+    if left:
+        name = targets[done].name
+        message = (
+            f"{left} of {len(targets)} models of this file were not analysed, {name} and what follows: it had no more "
+            "time (--timeout gives a file more)"
+        )
+        yield LoadError(DID_NOT_FINISH, message, targets[done].location).diagnostic(severity=severity)
 
 
 def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -16,9 +16,10 @@ from shapelint.baseline import write_baseline
 from shapelint.config import ConfigError
 from shapelint.diagnostics import Diagnostic, Location, Severity
 from shapelint.limits import Limits
-from shapelint.linting import lint, lint_detailed
+from shapelint.linting import Question, check_source, lint, lint_detailed, read_request
 from shapelint.loading.errors import LoadError
 from shapelint.loading.importing import forget_user_modules
+from shapelint.loading.paths import Request
 from shapelint.tracing.inputs import InputError
 
 NET = """
@@ -517,3 +518,15 @@ class TestSuppressing:
         result = lint_detailed(["net.py"], select=["ALL"], baseline="old.json")
         assert [finding.code for finding in result.diagnostics] == ["SL601"]
         assert result.remarks == ("1 finding of the baseline not shown",)
+
+
+@pytest.mark.parametrize(("named", "severity"), [(True, Severity.ERROR), (False, Severity.NOTE)])
+def test_of_more_models_than_there_is_time_for_some_are_analysed(named: bool, severity: Severity) -> None:
+    write("net.py", "\n\n".join([NET, NET.replace("Net", "Second"), NET.replace("Net", "Third")]))
+    request, question = Request(Path("net.py"), named=named), Question()
+    source = read_request(request, question)
+    result = check_source(request, source, question, 1e-9)
+    assert [model.name for model in result.models] == ["Net"]
+    assert (result.diagnostics[-1].code, result.diagnostics[-1].severity) == ("SL907", severity)
+    assert result.diagnostics[-1].message.startswith("2 of 3 models of this file were not analysed, Second and what ")
+    assert len(check_source(request, source, question, 600).models) == 3

@@ -79,8 +79,9 @@ class Checker:
                 rests_on[number] = _dependencies(request, project)
                 if isinstance(found, SourceFile):
                     pool = pool or stack.enter_context(new_pool(self.at_once(asked)))
-                    arguments = (request, found, question)
-                    pool.submit(Job(number, check_source, arguments, request.path, self.limits(question)))
+                    limits = self.limits(question)
+                    arguments = (request, found, question, limits.timeout)
+                    pool.submit(Job(number, check_source, arguments, request.path, limits))
                 else:
                     self._keep(results, number, asked, found, rests_on[number])
             for outcome in pool.outcomes() if pool else ():

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from shapelint.diagnostics import Diagnostic, Severity
 from shapelint.results import LintResult
-from shapelint.words import plural
+from shapelint.words import listed, plural
 
 _MOST_TOLD: Final = 3
 """So many of one kind are told one by one."""
@@ -27,9 +27,20 @@ def folded(result: LintResult) -> tuple[LintResult, list[str]]:
     """The result without what is summed up, and the sentences that do."""
     kinds = {finding: kind for finding in result.diagnostics if (kind := _kind(finding))}
     many = {kind: count for kind, count in Counter(kinds.values()).items() if count > _MOST_TOLD}
-    kept = tuple(finding for finding in result.diagnostics if kinds.get(finding) not in many)
+    kept = tuple(_joined(finding for finding in result.diagnostics if kinds.get(finding) not in many))
     models = tuple(model for model in result.models if model.judged or _NOT_RUN not in many)
     return dataclasses.replace(result, diagnostics=kept, models=models), list(_sentences(many))
+
+
+def _joined(findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """What is the same of several models (those derived from one class, say), once, with their names."""
+    groups: dict[Diagnostic, list[Diagnostic]] = {}
+    for finding in findings:
+        groups.setdefault(dataclasses.replace(finding, model="", fixes=()), []).append(finding)
+    for first, *more in groups.values():
+        others = list(dict.fromkeys(finding.model for finding in more if finding.model != first.model))
+        also = f"; the same in {listed(others)}" if others else ""
+        yield dataclasses.replace(first, why=f"{first.why}{also}".removeprefix("; "))
 
 
 def _kind(finding: Diagnostic) -> str:

@@ -576,3 +576,9 @@ def half_line(bound: int, *, upwards: bool) -> Region:
 @lru_cache(maxsize=1)
 def diagonal() -> Region:
     return Region(2, isl.Set("{ [i, j] : i = j }"))
+
+
+def alike(arity: int) -> Region:
+    """All variables equal."""
+    names = [f"i{position}" for position in range(arity)]
+    return parse(arity, f"{{ [{', '.join(names)}] : {' = '.join(names)} }}")

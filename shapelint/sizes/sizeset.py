@@ -372,13 +372,15 @@ def _coupled_sentence(placed: Placed) -> str:
         return f"{label}: " + ", ".join(" × ".join(map(str, p)) for p in points)
     if region.is_finite():
         count = region.isl_set.count_val().to_python()
-        least = region.sample()
-        assert least is not None
+        alike = region.intersect(rg.alike(len(names))).sample()
+        example = alike or region.sample()
+        assert example is not None
+        which = "among them" if alike else "the first is"
         spans = []
         for position, name in enumerate(names):
             low, high = region.bounds(position)
             spans.append(f"{name} from {low} to {high}")
-        return f"{label}: {count} combinations ({', '.join(spans)}; the first is {' × '.join(map(str, least))})"
+        return f"{label}: {count} combinations ({', '.join(spans)}; {which} {' × '.join(map(str, example))})"
     box = rg.universe(len(names))
     axes: dict[str, list[str]] = {}
     for position, name in enumerate(names):

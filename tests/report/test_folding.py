@@ -63,6 +63,16 @@ def test_what_is_a_finding_about_the_code_is_always_told(finding: Diagnostic) ->
     assert all(entry.message in render("text", result) for entry in result.diagnostics)
 
 
+def test_what_several_models_share_is_told_once() -> None:
+    shared = Diagnostic("SL303", "pinned-size", Severity.WARNING, "`norm` pins", PLACE, model="A", why="7 is not 8")
+    found = [replace(shared, model=model) for model in "ABC"] + [replace(shared, model="D", why="")]
+    report = render("text", LintResult(tuple(found)))
+    assert report.count("SL303") == 2
+    assert "= why:   7 is not 8; the same in B and C" in report
+    assert "Found 4 warnings." in report
+    assert render("text", LintResult(tuple(found)), Style(verbose=True)).count("SL303") == 4
+
+
 @pytest.mark.parametrize("form", ["concise", "json", "json-lines", "sarif", "gitlab", "junit", "github", "complete"])
 def test_what_programs_read_has_everything(form: str) -> None:
     result = result_with(NOT_BUILT, NOT_RUN, NOT_PROVEN, times=4)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shapelint.sizes import Dim, SizeSet, any_of
+from shapelint.sizes.dim import dim
 
 H, W = Dim("H"), Dim("W")
 
@@ -97,3 +98,11 @@ def test_least_and_enumeration() -> None:
 def test_it_pickles() -> None:
     sizes = _where(H % 16 == 0, H * W > 40)
     assert pickle.loads(pickle.dumps(sizes)) == sizes
+
+
+def test_of_many_combinations_one_of_equal_sizes_is_named() -> None:
+    h, w = dim("H"), dim("W")
+    many = SizeSet.where(["H", "W"], (h // 16) * (w // 16) == 14 * 14)
+    assert str(many).endswith("; among them 224 × 224)")
+    none_alike = SizeSet.where(["H", "W"], (h // 16) * (w // 16) == 2 * 14 * 14)
+    assert "; the first is 16 × " in str(none_alike)
