@@ -19,17 +19,22 @@ if TYPE_CHECKING:
     from shapelint.tracing.record import Call
 
 _ABOUT_SIZES = frozenset({"SL201", "SL202", "SL305", "SL401", "SL402"})
+_PINNED = "SL303"
 _Where = tuple[str | None, Location | None]
 
 
 def without_guesses(context: Context, found: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """The findings; those verdicts as notes that the guess may be to blame for."""
-    guessed = frozenset(_on_guesses(context)) if any(map(_is_verdict, found)) else frozenset()
-    return [_remark(f) if _is_verdict(f) and (f.layer, f.use) in guessed else f for f in found]
+    """The findings; those that the guess may be to blame for as notes that say so."""
+    guessed = frozenset(_on_guesses(context)) if any(map(_may_be_guessed, found)) else frozenset()
+    told = [_remark(f) if _may_be_guessed(f) and (f.layer, f.use) in guessed else f for f in found]
+    # that few sizes are left follows from what is told already
+    known = any(f.assumed and f.code != _PINNED for f in told)
+    return [f for f in told if not (known and f.assumed and f.code == _PINNED)]
 
 
-def _is_verdict(finding: Diagnostic) -> bool:
-    return finding.code in _ABOUT_SIZES and finding.severity is not Severity.NOTE
+def _may_be_guessed(finding: Diagnostic) -> bool:
+    verdict = finding.code in _ABOUT_SIZES and finding.severity is not Severity.NOTE
+    return verdict or finding.code == _PINNED
 
 
 def _on_guesses(context: Context) -> Iterator[_Where]:
@@ -45,6 +50,9 @@ def _on_guesses(context: Context) -> Iterator[_Where]:
     for call, doubtful in wrong:
         if call is not None and (doubtful or _comes_from(call, further)):
             yield from ((call.layer or name, use_of(call)) for name in (None, label(call)))
+    for failure in analysis.trace.failures if further else ():
+        if failure.call is not None and _comes_from(failure.call, further):
+            yield failure.layer or None, use_of(failure.call)
 
 
 def _counts_sizes(fault: Fault) -> bool:

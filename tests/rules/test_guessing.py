@@ -192,3 +192,22 @@ def test_a_broadcast_at_some_numbers_of_channels_is_no_matter_of_the_size() -> N
     assert analysis.accepts(C=1, T=16)
     assert analysis.accepts(C=9, T=16)
     assert [finding.code for finding in analysis.diagnostics] == ["SL303"]
+
+
+class Joining(nn.Module):
+    """A decoder block, made for a skip of twice the size: of one of its own size it takes 1 x 1 alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(3, 3, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat([self.up(x), skip], 1)
+
+
+def test_that_a_guess_leaves_few_sizes_is_told_as_one() -> None:
+    (finding,) = shapelint.analyze(Joining()).diagnostics
+    assert (finding.code, finding.assumed) == ("SL303", True)
+    assert finding.message.endswith("(with assumed inputs: say with --input what they are)")
+    (declared,) = shapelint.analyze(Joining(), [("N", 3, "H", "W"), ("N", 3, "H", "W")]).diagnostics
+    assert (declared.code, declared.assumed) == ("SL303", False)
