@@ -654,6 +654,8 @@ def _solve_remainder(a: Expr, op: str) -> bool | Condition | None:
         rest = ex.subtract(a, ex.scale(ex.modulo(term.numerator, term.divisor), factor))
         if factor and not rest.items:
             wanted = [r for r in range(term.divisor) if _holds(factor * r + rest.const, op)]
+            if wanted == [0]:
+                return divides(term.divisor, term.numerator)
             return any_of(*(remainder_is(term.numerator, term.divisor, r) for r in wanted))
     return None
 

@@ -306,6 +306,9 @@ def _floordiv(a: Expr, b: Expr) -> Expr:
     number, divisor = ex.cancel(a, b)
     if not divisor.items:
         return ex.floordiv(number, divisor.const)
+    whole, rest = ex.divided(number, divisor)
+    if whole.items or whole.const:
+        return ex.add(whole, _floordiv(rest, divisor))
     found = cond.divided_by_root(number, divisor)
     if found is not None:
         return _quotient_by_root(*found)

@@ -593,12 +593,9 @@ def quotient(numerator: Expr, divisor: Expr) -> Expr:
     n, d = cancel(numerator, divisor)
     if not d.items:
         return floordiv(n, d.const)
-    addends = [cancel(unfactorize(c, f), d) for c, f in _addends(n)]
-    if len(addends) > 1 and all(not rest.items and abs(rest.const) == 1 for _, rest in addends):
-        result = constant(0)
-        for part, sign in addends:
-            result = add(result, scale(part, sign.const))
-        return result
+    whole, n = divided(n, d)
+    if whole.items or whole.const:
+        return add(whole, quotient(n, d)) if n.items or n.const else whole
 
     def build() -> Quotient:
         term = Quotient()
@@ -608,6 +605,19 @@ def quotient(numerator: Expr, divisor: Expr) -> Expr:
         return term
 
     return _of_term(("quotient", n, d), build)
+
+
+def divided(a: Expr, divisor: Expr) -> tuple[Expr, Expr]:
+    """How often a symbolic divisor goes into the addends that it divides, and the other addends."""
+    whole = rest = constant(0)
+    for number, factors in _addends(a):
+        addend = unfactorize(number, factors)
+        part, left = cancel(addend, divisor)
+        if not left.items and abs(left.const) == 1:
+            whole = add(whole, scale(part, left.const))
+        else:
+            rest = add(rest, addend)
+    return whole, rest
 
 
 def positive_part(a: Expr) -> Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -10,13 +11,16 @@ from shapelint.sizes import condition as conditions
 from shapelint.sizes.condition import Condition, Undecided
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.expr import Expr
-from shapelint.sizes.region import TooComplex
+from shapelint.sizes.region import TooComplex, within
 from shapelint.sizes.settling import Settling
 
 Found = TypeVar("Found")
 
 MOST_CASES = 16
 """So many cases of piecewise sizes may be settled on one path for one condition."""
+
+MOST_SECONDS = 4.0
+"""So long a whole analysis may settle cases, after which it gives up as it would without."""
 
 _active: Path | None = None
 
@@ -38,6 +42,7 @@ class Path:
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
         self._settling: Settling | None = None
+        self._seconds = 0.0
 
     def decide(self, condition: Condition) -> bool:
         """The truth of a condition, exploring both outcomes where both are possible."""
@@ -72,11 +77,15 @@ class Path:
             if self._settling is None or self._settling.domain is not self.domain:
                 self._settling = Settling(self.domain)
             self._settling.open = None
+            started = time.monotonic()
             try:
-                return attempt(self._settling)
+                with within(MOST_SECONDS - self._seconds):
+                    return attempt(self._settling)
             except TooComplex:
-                if self._settling.open is None:
+                if self._settling.open is None or self._seconds > MOST_SECONDS:
                     break
+            finally:
+                self._seconds += time.monotonic() - started
             self.fork(self._settling.open)
         raise Undecided(str(limit)) from limit
 

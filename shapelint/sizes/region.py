@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -243,6 +244,8 @@ def bounded(question: Callable[[], Answer]) -> Answer:
     Raises:
         TooComplex: more steps were needed than one question may take.
     """
+    if _deadline is not None and time.monotonic() > _deadline:
+        raise TooComplex("sets of sizes took too long")
     context = isl.DEFAULT_CONTEXT
     context.reset_operations()
     context.set_max_operations(_most_operations)
@@ -257,6 +260,18 @@ def bounded(question: Callable[[], Answer]) -> Answer:
 
 _standing_limit = 0
 _most_operations = MAX_OPERATIONS
+_deadline: float | None = None
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Many questions together may take so long; what takes longer is :class:`TooComplex`."""
+    global _deadline
+    before, _deadline = _deadline, time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _deadline = before
 
 
 @contextmanager

@@ -83,3 +83,23 @@ def test_factors_that_are_multiples_of_one_another_cancel() -> None:
         condition = ((h + 8) // 16) * ((w + 8) // 16) * 4 == ((h + 6) // 8) * ((w + 6) // 8)
         assert path.decide(condition) is True
         assert divides(2, h)
+
+
+def test_a_quotient_takes_out_the_addends_that_its_divisor_divides() -> None:
+    h, w = dim("H"), dim("W")
+    with following(Path(Domain.positive(["H", "W"]))):
+        rows = (h * (w // 2 + 1) + 1) // (w // 2 + 1)
+    assert [rows.at(H=h, W=w) for h in (1, 4) for w in (1, 2, 3, 9)] == [
+        (h * (w // 2 + 1) + 1) // (w // 2 + 1) for h in (1, 4) for w in (1, 2, 3, 9)
+    ]
+    assert str(rows).startswith("H + ")
+
+
+def test_a_product_of_three_that_a_power_of_two_divides_is_told_by_its_factors() -> None:
+    d, h, w = dim("D"), dim("H"), dim("W")
+    with following(Path(Domain.positive(["D", "H", "W"]))) as path:
+        require((d * (h // 8) * (w // 8)) % 16 == 0, "")
+        sizes = [(2, 16, 33), (4, 32, 8), (3, 130, 8), (1, 1, 1), (16, 8, 9), (5, 40, 39)]
+        assert [path.domain.contains({"D": d, "H": h, "W": w}) for d, h, w in sizes] == [
+            d * (h // 8) * (w // 8) % 16 == 0 for d, h, w in sizes
+        ]
