@@ -19,12 +19,14 @@ from shapelint.ops.dimensions import (
     refuse_out,
     slice_length,
 )
+from shapelint.ops.ramps import require_indices
 from shapelint.ops.registry import DependsOnContents, Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Dim, Size, all_of, any_of, implied, product, require, smax, smin
 
 # -- subscripts ----------------------------------------------------------------------------------------------
 
 _OUT_OF_RANGE = "index {} is out of range for dimension {} of size {}"
+_NOT_THERE = "index {} is looked up in a dimension of size {}"
 
 
 @shape_rule("__getitem__")
@@ -36,9 +38,10 @@ def getitem(input: TensorLike, index: Any) -> Spec:
 @shape_rule("__setitem__")
 def setitem(input: TensorLike, index: Any, value: Any) -> None:
     """``x[...] = value``: the value must broadcast to what the subscript selects."""
-    if not is_tensor(value):
+    if _is_mask(index) and (not is_tensor(value) or not value.ndim):
         return
-    if not value.ndim and _is_mask(index):
+    if not is_tensor(value):
+        subscripted(input.shape, index)
         return
     target = subscripted(input.shape, index)
     given = value.shape
@@ -61,6 +64,7 @@ class _Lookup:
     size: Size
     shape: Shape
     items: Sequence[Size] = ()
+    tensor: Any = None
 
 
 _LISTS_AS_TUPLES = 32
@@ -170,8 +174,8 @@ def _lookup(part: Any, place: int, axis: int, size: Size) -> _Lookup:
             raise DependsOnContents("how many elements a boolean mask selects depends on the contents of the tensors")
         if not _is_integer(part.dtype):
             fail("tensors used as indices must be integers or booleans, not {}", part.dtype)
-        return _Lookup(place, axis, size, part.shape)
-    if not isinstance(part, (list, range)):
+        return _Lookup(place, axis, size, part.shape, tensor=part)
+    if not isinstance(part, (list, tuple, range)):
         raise Unsupported(f"a subscript given as {type(part).__name__}")
     items = list(part)
     if any(isinstance(item, bool) or not (type(item) is int or isinstance(item, Dim)) for item in items):
@@ -199,6 +203,8 @@ def _require_lookup(lookup: _Lookup, kept: Sequence[Size], found: Shape) -> None
     axis, size = lookup.axis, lookup.size
     if not _surely_positive(size):
         require(any_of(size >= 1, *_empty(found)), _OUT_OF_RANGE, 0, axis, size)
+    if lookup.tensor is not None:
+        require_indices(lookup.tensor, size, _NOT_THERE, negative=True, kept=(*kept, *found))
     for item in lookup.items:
         exists = all_of(item < size, item >= -size)
         if not implied(exists):
@@ -264,6 +270,7 @@ def index_select(input: TensorLike, dim: int, index: TensorLike, **options: Any)
     if not shape:
         require(count == 1, "index_select of a single number takes one index, and got {}", count)
         return Spec(())
+    require_indices(index, shape[axis], _NOT_THERE)
     return Spec((*shape[:axis], count, *shape[axis + 1 :]))
 
 
@@ -297,12 +304,16 @@ def gather(input: TensorLike, dim: int, index: TensorLike, **options: Any) -> Sp
         refuse_out(options)
     axis = axis_index(dim, input.ndim)
     _require_fits(index.shape, input.shape, axis, "gather")
+    if input.ndim:
+        require_indices(index, input.shape[axis], _NOT_THERE)
     return Spec(index.shape)
 
 
 def _require_scatter(input: TensorLike, dim: int, index: TensorLike, src: Any) -> None:
     axis = axis_index(dim, input.ndim)
     _require_fits(index.shape, input.shape, axis, "scatter")
+    if input.ndim:
+        require_indices(index, input.shape[axis], _NOT_THERE)
     if is_tensor(src) and (src.ndim or not index.ndim):
         _require_fits(index.shape, src.shape, None, "scatter (source)")
 
@@ -359,6 +370,8 @@ def _require_indexed(input: TensorLike, dim: int, index: TensorLike, source: Any
     if index.ndim > 1:
         fail("{}: the index must be a vector, and has {} dimensions", what, index.ndim)
     axis = axis_index(dim, input.ndim)
+    if input.ndim:
+        require_indices(index, input.shape[axis], _NOT_THERE, negative=True)
     if not is_tensor(source) or not source.ndim:
         return
     if source.ndim != input.ndim:
@@ -629,6 +642,7 @@ def embedding(input: TensorLike, weight: TensorLike, *args: Any, **options: Any)
         fail("embedding takes integer indices, and got {}", input.dtype)
     if weight.ndim != 2:
         fail("the table of an embedding is a matrix, and has {} dimensions", weight.ndim)
+    require_indices(input, weight.shape[0], "index {} is looked up in an embedding of {} rows (num_embeddings)")
     return Spec((*input.shape, weight.shape[1]), weight.dtype)
 
 
@@ -657,4 +671,5 @@ def one_hot(tensor: TensorLike, num_classes: Size = -1) -> Spec:
         raise Unsupported("one_hot without num_classes gives a size that depends on the data")
     if tensor.dtype is not torch.int64:
         fail("one_hot takes int64 indices, and got {}", tensor.dtype)
+    require_indices(tensor, num_classes, "class {} is one of {} classes (num_classes)")
     return Spec((*tensor.shape, num_classes), torch.int64)

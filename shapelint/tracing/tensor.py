@@ -21,6 +21,7 @@ from shapelint.tracing import texts
 
 if TYPE_CHECKING:
     from shapelint.ops.placement import Layout
+    from shapelint.ops.ramps import Ramp
     from shapelint.tracing.record import Call
 
 Dispatch = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -79,6 +80,7 @@ class SymbolicTensor(torch.Tensor):
         call: the recorded call that made it, ``None`` for an input.
         value: nested lists of sizes where the contents are known.
         strided: how it lies in memory, ``None`` if that is row by row.
+        ramp: the numbers in it, if it is known to hold positions.
     """
 
     # libraries for several frameworks (opt_einsum) tell by a class's module whose tensors they were given
@@ -89,6 +91,7 @@ class SymbolicTensor(torch.Tensor):
     call: Call | None
     value: Any = None
     strided: Layout | None = None
+    ramp: Ramp | None = None
 
     @classmethod
     def __torch_function__(

@@ -32,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 from shapelint.limits import Limits
 from shapelint.ops.layout import is_followed, layout_after, placed_in
 from shapelint.ops.layout import joined as joined_layout
+from shapelint.ops.ramps import ramp_after
 from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
 from shapelint.sizes import dim as dims
@@ -424,7 +425,7 @@ class Tracer:
         made = self._apply(rule, "function", func, self.layers[-1], args, others)
         if type(made) is not SymbolicTensor or made.call is None:
             return self._probe(func, args, kwargs, f"{name_of(func)}: the out= argument is not followed")
-        out.sizes, out.call, out.value, out.strided = made.sizes, made.call, None, None
+        out.sizes, out.call, out.value, out.strided, out.ramp = made.sizes, made.call, None, None, None
         made.call.outputs = (out,)
         return out
 
@@ -459,10 +460,15 @@ class Tracer:
             self.current = before
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
         made = self._finish(call, result, first)
+        name = _short_name(target)
+        if type(made) is SymbolicTensor and kind == "function" and not call.in_place:
+            made.ramp = ramp_after(name, args, kwargs, made)
+        elif type(first) is SymbolicTensor and (call.in_place or name == "__setitem__"):
+            first.ramp = None
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
-                output.strided = layout_after(rule, _short_name(target), first, rest, kwargs, output)
+                output.strided = layout_after(rule, name, first, rest, kwargs, output)
         return made
 
     def _ruled(
