@@ -9,7 +9,7 @@ import torch
 
 from shapelint.ops.broadcasting import broadcast, promoted
 from shapelint.ops.dimensions import Shape, agree, axis_index, ceil_divide, fail, numpy_names, refuse_out, slice_length
-from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
+from shapelint.ops.registry import Runs, Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Size, implied, negate, product, require
 
 _CAT_MISMATCH = "sizes must match except in dimension {2}: dimension {3} is {0} and {1}"
@@ -189,10 +189,12 @@ def _with_size(shape: Shape, axis: int, size: Size) -> Spec:
     return Spec((*shape[:axis], size, *shape[axis + 1 :]))
 
 
-def _pieces(shape: Shape, axis: int, size: Size, step: Size, most: int | None = None) -> tuple[Spec, ...]:
-    """Pieces of ``step``, the last one smaller; their number must be certain, so a size that leaves it open forks."""
+def _pieces(shape: Shape, axis: int, size: Size, step: Size, most: int | None = None) -> tuple[Spec, ...] | Runs:
+    """Pieces of ``step``, the last one smaller; a size that leaves a small number of them open forks."""
     if type(size) is int and type(step) is int:
         count = max(1, -(-size // step))
+    elif most is None and not implied(size <= step * _MOST_PIECES):
+        return _many_pieces(shape, axis, size, step)
     else:
         count = _count_pieces(size, step, most)
     whole = _with_size(shape, axis, step if count > 1 else size)
@@ -206,17 +208,26 @@ def _count_pieces(size: Size, step: Size, most: int | None) -> int:
             if size > step * (count - 1):
                 return count
         return 1
-    if not implied(size <= step * _MOST_PIECES):
-        raise Unsupported(f"the number of pieces of size {step} depends on the size {size}")
     count = 1
     while size > step * count:
         count += 1
     return count
 
 
+def _many_pieces(shape: Shape, axis: int, size: Size, step: Size) -> tuple[Spec, ...] | Runs:
+    """As many pieces as a size says."""
+    if size <= step:
+        return (_with_size(shape, axis, size),)
+    whole = (_with_size(shape, axis, step), size // step)
+    rest = size % step
+    return Runs((whole,)) if rest == 0 else Runs((whole, (_with_size(shape, axis, rest), 1)))
+
+
 @shape_rule("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")
 @numpy_names
-def split(tensor: TensorLike, split_size_or_sections: Any = None, dim: int = 0, **names: Any) -> tuple[Spec, ...]:
+def split(
+    tensor: TensorLike, split_size_or_sections: Any = None, dim: int = 0, **names: Any
+) -> tuple[Spec, ...] | Runs:
     """Pieces of one size (the last may be smaller), or of listed sizes that must add up."""
     wanted = split_size_or_sections
     if wanted is None:
@@ -244,7 +255,7 @@ def split(tensor: TensorLike, split_size_or_sections: Any = None, dim: int = 0, 
 
 @shape_rule("chunk", "unsafe_chunk")
 @numpy_names
-def chunk(input: TensorLike, chunks: int, dim: int = 0) -> tuple[Spec, ...]:
+def chunk(input: TensorLike, chunks: int, dim: int = 0) -> tuple[Spec, ...] | Runs:
     """At most so many pieces, all but the last of the size rounded up: 5 in 4 gives 2 + 2 + 1."""
     shape = input.shape
     if not shape:
@@ -332,17 +343,17 @@ def _equal_split(input: TensorLike, wanted: Any, axis: int, what: str) -> tuple[
 
 @shape_rule("unbind")
 @numpy_names
-def unbind(input: TensorLike, dim: int = 0) -> tuple[Spec, ...]:
-    """Every slice along a dimension, whose size must be known."""
+def unbind(input: TensorLike, dim: int = 0) -> tuple[Spec, ...] | Runs:
+    """Every slice along a dimension."""
     shape = input.shape
     if not shape:
         fail("a single number (0 dimensions) cannot be taken apart with unbind")
     axis = axis_index(dim, len(shape))
     size = shape[axis]
-    if type(size) is not int:
-        raise Unsupported(f"unbind gives as many tensors as a dimension has elements: {size}")
     piece = Spec(shape[:axis] + shape[axis + 1 :])
-    return (piece,) * size
+    if type(size) is int:
+        return (piece,) * size
+    return () if _is_zero(size) else Runs(((piece, size),))
 
 
 # -- several -------------------------------------------------------------------------------------------------

@@ -66,6 +66,13 @@ class Spec:
     order: tuple[int, ...] | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Runs:
+    """What a rule says of as many tensors as a size: pieces, each with how often it is repeated (at least once)."""
+
+    pieces: tuple[tuple[Spec, Size], ...]
+
+
 _FUNCTION_RULES: dict[Any, Rule] = {}
 _MODULE_RULES: dict[type[nn.Module], Rule] = {}
 _NAMESPACES: tuple[Any, ...] = (

@@ -18,7 +18,7 @@ from shapelint.sizes.expr import Env, Expr, Root
 from shapelint.sizes.region import Placed, TooComplex
 
 LARGEST_TENSOR = 2**31 - 2
-"""Tensors are taken to have fewer than 2**31 elements: models ask (`x.numel() > 2**31`) and mean never."""
+"""Products of sizes (elements, bytes) are taken to be below 2**31: models ask (`x.numel() > 2**31`) and mean never."""
 
 MAX_TIMES = 16
 """How many times a square may be divided by its own root's square."""

@@ -427,18 +427,24 @@ def _fraction(value: float | Fraction | int) -> Fraction:
 
 
 class Ratio:
-    """An exact quotient of sizes: what ``H / 2`` is, until ``int``, ``floor`` or ``ceil`` makes it a size again."""
+    """An exact quotient of sizes: what ``H / 2`` is, until ``int``, ``floor`` or ``ceil`` makes it a size again.
 
-    __slots__ = ("divisor", "number")
+    Attributes:
+        common: the number that was cancelled out of both.
+    """
+
+    __slots__ = ("common", "divisor", "number")
 
     number: Expr
     divisor: Expr
+    common: int
 
     def __new__(cls, *_: Expr) -> Ratio:
         return object.__new__(_ratio_class)
 
     def __init__(self, number: Expr, divisor: Expr) -> None:
         self.number, self.divisor = ex.cancel(number, divisor)
+        self.common = math.gcd(ex.factorize(number)[0], ex.factorize(divisor)[0]) or 1
 
     # Models ask isinstance(scale, float) as they ask isinstance(size, int).
     @property  # type: ignore[misc]
@@ -667,6 +673,9 @@ def _ratio_comparison(a: Ratio, b: Any, op: str) -> Any:
     other = _as_ratio(b)
     # Divisors are sizes or positive constants, so multiplying by them keeps the order.
     difference = ex.subtract(ex.multiply(a.number, other.divisor), ex.multiply(other.number, a.divisor))
+    if not difference.affine:
+        # "more than 2 GiB?" is asked of bytes / 1024**3; how many bytes these are decides whether it is taken as never
+        difference = ex.scale(difference, a.common)
     return _sign_condition(difference, op)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
 from shapelint.sizes.boxes import Box, boxes_of, covers
-from shapelint.sizes.condition import Both, Comparison, Condition, Either, Member, Not, all_of, negate
+from shapelint.sizes.condition import Both, Comparison, Condition, Either, Member, Not, Undecided, all_of, negate
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, Region, TooComplex
 
@@ -23,11 +23,21 @@ MAX_POINTS = 20_000
 """A finite domain of at most this many points answers what no set expresses, point by point."""
 
 
+class UnknownSymbol(Undecided):
+    """A size depends on a symbol that the domain does not have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not among the sizes")
+        self.name = name
+
+
 class _Factors(dict[str, Placed]):
     """Factors by symbol; a square root's two symbols are free until something restricts them."""
 
     def __missing__(self, name: str) -> Placed:
-        found = ex.roots[name]
+        found = ex.roots.get(name)
+        if found is None:
+            raise UnknownSymbol(name)
         return Placed((found.rest, found.root), rg.root_and_rest())
 
 
@@ -336,6 +346,20 @@ class Domain:
         if not changed:
             return self._emptied()
         return self.restrict(_outside(changed))
+
+    def with_symbol(self, name: str) -> Domain:
+        """These sizes, and every positive value of one more symbol."""
+        return Domain({**self.parts, name: Placed((name,), rg.positive(1))}, self.holes, void=self.void)
+
+    def for_all(self, names: Iterable[str], condition: Condition) -> bool | Condition:
+        """What must hold of the other symbols so that the condition holds whatever these symbols are."""
+        others = [name for name in self.parts if name not in set(names)]
+        failing = self.restrict(negate(condition)).project(others)
+        if failing.is_empty():
+            return True
+        here = self.project(others)
+        changed = [p for p in failing.distinct() if here.status(Member(p)) is not True]
+        return _outside(changed) if changed else False
 
     def unite(self, other: Domain) -> Domain:
         if other.is_empty():

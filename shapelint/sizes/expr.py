@@ -35,7 +35,8 @@ _terms: dict[Any, Term] = {}
 _exprs: dict[Any, Expr] = {}
 
 Env = Mapping[str, int]
-Rename = Mapping[str, str]
+Rename = Mapping[str, str | int]
+"""Other names for symbols, or numbers in their place."""
 
 
 class Term:
@@ -74,7 +75,8 @@ class Symbol(Term):
         return symbol_value(self.name, env)
 
     def rename(self, names: Rename) -> Expr:
-        return symbol(names.get(self.name, self.name))
+        new = names.get(self.name, self.name)
+        return constant(new) if isinstance(new, int) else symbol(new)
 
     def __str__(self) -> str:
         return self.name
@@ -241,7 +243,7 @@ class Expr:
         return int(known[1])
 
     def rename(self, names: Rename) -> Expr:
-        """The same formula over other symbols."""
+        """The same formula over other symbols, or with numbers for some of them."""
         # remembered, as a term that stands in several places would be renamed at each of them, and so what it holds
         key = ("rename", tuple(names.get(name, name) for name in self.support))
         known: Expr | None = self.memo.get(key)

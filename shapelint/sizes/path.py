@@ -122,6 +122,10 @@ class Path:
         """Whether a size can only be one of a few numbers on this path."""
         return size.is_constant
 
+    def can_be_tried(self, size: Expr) -> bool:
+        """Whether a size can only be one of so few numbers on this path that each may be tried."""
+        return size.is_constant
+
     def concrete(self, size: Expr) -> int:
         """A plain int for a size that must be one (``range(h)``, an index)."""
         if size.is_constant:
@@ -215,6 +219,11 @@ def note_accident(condition: bool | Condition, a: object, b: object) -> None:
 def few_values(size: Expr) -> bool:
     """Whether a size can only be one of a few numbers on the active path."""
     return _active is not None and _active.few_values(size)
+
+
+def can_be_tried(size: Expr) -> bool:
+    """Whether :func:`concrete` can give a number for a size, by trying each that it can be."""
+    return _active is not None and _active.can_be_tried(size)
 
 
 def concrete(size: Expr) -> int:

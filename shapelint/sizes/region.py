@@ -388,8 +388,16 @@ class Placed:
         return self.region.holds(tuple(ex.symbol_value(name, env) for name in self.support))
 
     def rename(self, names: Rename) -> Placed:
-        """The same set over other symbols; names must keep their order."""
-        return Placed(tuple(names.get(name, name) for name in self.support), self.region)
+        """The same set over other symbols, whose names must keep their order, or with numbers for some of them."""
+        kept: list[str] = []
+        region = self.region
+        for name in self.support:
+            new = names.get(name, name)
+            if isinstance(new, int):
+                region = region.fix(len(kept), new)
+            else:
+                kept.append(new)
+        return Placed(tuple(kept), region)
 
     def over(self, support: tuple[str, ...]) -> Region:
         """The region over more symbols."""

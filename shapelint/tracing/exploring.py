@@ -7,17 +7,22 @@ costs a few short runs of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from shapelint.limits import Limits
-from shapelint.sizes import Condition, Domain, Path, Undecided, negate
+from shapelint.sizes import Condition, Domain, Path, Size, TooComplex, Undecided, negate
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import LARGEST_TENSOR, compare
+from shapelint.sizes.dim import dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
+from shapelint.tracing.carried import Span
+from shapelint.tracing.looping import Plan, Round, Site, at_beginning
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Played
 from shapelint.tracing.state import Written
@@ -103,8 +108,80 @@ class ExploringPath(Path):
         self.limits = limits
         self.on_failing = on_failing
         self.on_accident = on_accident
+        self.plans: dict[Site, Plan] = {}
+        self.numbers = itertools.count(1)
+        self.rounds: list[Round] = []
+        self.over: dict[str, Round] = {}
+        self.comprehensions: dict[tuple[int, Span], tuple[FrameType | None, list[Size]]] = {}
+
+    @property
+    def sizes(self) -> Domain:
+        """The sizes that reach the present point, whichever round of a loop it is in."""
+        return self._without(self.rounds) if self.rounds else self.domain
+
+    def _without(self, rounds: list[Round]) -> Domain:
+        numbers = {each.number for each in rounds}
+        return self.domain.project(name for name in self.domain.parts if name not in numbers)
+
+    def enter(self, current: Round) -> None:
+        """Follow a round that stands for many."""
+        number, plan = dim(current.number), current.plan
+        here = self.domain.with_symbol(current.number)
+        self.domain = here.restrict(number > plan.first).restrict(number <= current.times - plan.last)
+        self.rounds.append(current)
+
+    def leave(self, current: Round) -> None:
+        """The round has ended: what it left of the sizes goes on."""
+        self.check_innermost(current)
+        self.domain = self._without([current])
+        self.rounds.pop()
+        self.over[current.number] = current
+
+    def check_innermost(self, current: Round) -> None:
+        """No loop within the round was left before its end."""
+        if self.rounds[-1] is not current:
+            self.rounds[-1].left()
+
+    def abandon(self, depth: int) -> None:
+        """An exception has ended all rounds but so many."""
+        ended = self.rounds[depth:]
+        if ended:
+            self.domain = self._without(ended)
+            del self.rounds[depth:]
+            self.over.update((each.number, each) for each in ended)
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Nothing that a round in the middle of a loop made is used after the loop."""
+        for name in names:
+            if name in self.over:
+                self.over[name].used_later()
+
+    def decide(self, condition: Condition) -> bool:
+        if self.over:
+            self.check_names(condition.support())
+        return super().decide(condition)
+
+    def require(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        if self.over and isinstance(condition, Condition):
+            self.check_names(condition.support())
+        if self.rounds and isinstance(condition, Condition):
+            numbers = {each.number for each in self.rounds}
+            if not numbers.isdisjoint(condition.support()):
+                condition = self._in_every_round(condition, numbers)
+                arguments = at_beginning(arguments, self.rounds)
+        super().require(condition, reason, arguments)
+
+    def _in_every_round(self, condition: Condition, numbers: set[str]) -> bool | Condition:
+        try:
+            return True if self.domain.status(condition) is True else self.domain.for_all(numbers, condition)
+        except TooComplex as limit:
+            raise Undecided(str(limit)) from limit
 
     def fork(self, condition: Condition) -> bool:
+        names = condition.support() if self.rounds else ()
+        for current in reversed(self.rounds):
+            if current.number in names:
+                current.told_apart(condition)
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
         known = self._for_tensors(condition)
@@ -149,6 +226,9 @@ class ExploringPath(Path):
     def few_values(self, size: Expr) -> bool:
         values = self._values(size)
         return values is not None and len(values) <= FEW_VALUES
+
+    def can_be_tried(self, size: Expr) -> bool:
+        return self._values(size) is not None
 
     def _values(self, size: Expr) -> list[int] | None:
         """The numbers a size can be on this path, if they are not too many to try."""

@@ -16,6 +16,7 @@ from shapelint.sizes.condition import compare
 from shapelint.sizes.dim import Dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, divisors
+from shapelint.tracing.repeated import Repeated
 from shapelint.tracing.running import holds_tensors
 from shapelint.tracing.tensor import SymbolicTensor
 
@@ -45,6 +46,8 @@ def flatten(value: Any, leaves: list[Leaf]) -> Any:
         return "size"
     if isinstance(value, dict):
         return (type(value), tuple(value), tuple(flatten(v, leaves) for v in value.values()))
+    if type(value) is Repeated:
+        return (Repeated, tuple(flatten(v, leaves) for run in value.runs for v in run))
     if type(value) in (list, tuple) or (isinstance(value, tuple) and hasattr(value, "_fields")):
         return (type(value), tuple(flatten(v, leaves) for v in value))
     if type(value).__name__ == "SymbolicShape":
@@ -71,6 +74,8 @@ def unflatten(structure: Any, take: Callable[[], Leaf]) -> Any:
         vars(rebuilt).update({name: unflatten(s, take) for name, s in structure[1]})
         return rebuilt
     values = [unflatten(s, take) for s in structure[1]]
+    if kind is Repeated:
+        return Repeated(values[::2], values[1::2])
     return kind(*values) if hasattr(kind, "_fields") else kind(values)
 
 

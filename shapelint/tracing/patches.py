@@ -28,6 +28,8 @@ from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
 from shapelint.sizes.expr import Expr
+from shapelint.tracing.looping import SymbolicRange, backwards, numbered, side_by_side
+from shapelint.tracing.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
 
 _SYMBOLIC = (Dim, Ratio, FloatProduct)
@@ -166,6 +168,18 @@ class _IntStand(_Stand):
         return int(*args, **kwargs)
 
 
+def _stand_in(cls: type, function: Any) -> type:
+    """A class that passes as ``cls``, and calls ``function`` instead."""
+
+    class Stand(_Stand):
+        original = cls
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+    return Stand(cls.__name__, (), {})
+
+
 class _FloatStand(_Stand):
     original = float
 
@@ -231,8 +245,10 @@ def symbolic_range(*args: Any) -> Any:
     if isinstance(step, Dim) and paths.implied(step > 0):
         return _range(start, stop, step)
     span = stop - start
-    if isinstance(span, Dim) and type(step) is int:
-        return _range(start, start + paths.concrete(span.expr), step)
+    if isinstance(span, Dim) and type(step) is int and step != 0:
+        numbers = SymbolicRange(start, stop, step)
+        # a loop of few rounds is walked through for each number of them
+        return _range(start, start + paths.concrete(span.expr), step) if paths.can_be_tried(span.expr) else numbers
     if type(span) is int and type(step) is int:
         return [start + offset for offset in range(0, span, step)]
     return _range(start, stop, step)
@@ -242,6 +258,8 @@ def symbolic_len(value: Any) -> Any:
     """``len`` that gives a tensor's symbolic first size."""
     if type(value) is SymbolicTensor and value.sizes:
         return value.sizes[0]
+    if type(value) is Repeated:
+        return value.total
     return len(value)
 
 
@@ -274,6 +292,9 @@ _BUILTINS: dict[str, Any] = {
     "type": symbolic_type,
     "range": symbolic_range,
     "len": symbolic_len,
+    "enumerate": _stand_in(enumerate, numbered),
+    "zip": _stand_in(zip, side_by_side),
+    "reversed": _stand_in(reversed, backwards),
     "min": _extreme(smin, min),
     "max": _extreme(smax, max),
 }

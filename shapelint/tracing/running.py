@@ -17,6 +17,7 @@ from shapelint.sizes import path as paths
 from shapelint.sizes.dim import Dim, evaluate
 from shapelint.tracing.inputs import Contents, Inputs
 from shapelint.tracing.patches import Patches, eagerly
+from shapelint.tracing.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor
 from shapelint.unknown import agreed
 
@@ -181,6 +182,8 @@ def shapes(value: Any, env: Mapping[str, int] | None = None) -> Any:
         return {k: shapes(v, env) for k, v in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(shapes(v, env) for v in value))
+    if isinstance(value, Repeated):
+        return [shapes(item, env) for item, times in value.runs for _ in range(evaluate(times, env or {}))]
     if isinstance(value, (list, tuple)):
         # an empty one is a list: () is the shape of a tensor without dimensions
         return (list if isinstance(value, list) or not value else tuple)(shapes(v, env) for v in value)
@@ -202,6 +205,8 @@ def tensors(value: Any) -> list[SymbolicTensor]:
         return [value]
     if isinstance(value, Mapping):
         return [t for v in value.values() for t in tensors(v)]
+    if isinstance(value, Repeated):
+        return [t for item, _ in value.runs for t in tensors(item)]
     if isinstance(value, (list, tuple)):
         return [t for v in value for t in tensors(v)]
     if holds_tensors(value):

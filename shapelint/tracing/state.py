@@ -24,7 +24,7 @@ MISSING = object()
 
 _original_setattr: Any = unexchanged(nn.Module.__setattr__)
 original_delattr: Any = unexchanged(nn.Module.__delattr__)
-_OWN_TABLES = frozenset(nn.Module().__dict__)
+OWN_TABLES = frozenset(nn.Module().__dict__)
 
 
 def read(attribute: Attribute) -> Any:
@@ -88,6 +88,6 @@ def containers(modules: Iterable[nn.Module]) -> list[Any]:
         value
         for module in modules
         if not type(module).__module__.startswith("torch.")
-        for name in module.__dict__.keys() - _OWN_TABLES
+        for name in module.__dict__.keys() - OWN_TABLES
         if type(value := module.__dict__[name]) in (list, dict)
     ]

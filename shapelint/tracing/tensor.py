@@ -168,7 +168,7 @@ class SymbolicTensor(torch.Tensor):
     def __iter__(self) -> Iterator[Any]:
         if not self.sizes:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(int(self.sizes[0]))])
+        return _rows(self)
 
     def _known(self, what: str) -> Any:
         if self.value is None or not isinstance(self.value, (list, tuple, int, float, Ratio, FloatProduct, Condition)):
@@ -219,6 +219,19 @@ class SymbolicTensor(torch.Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SymbolicTensor:
         return self
+
+
+def _rows_by_number(tensor: SymbolicTensor) -> Iterator[Any]:
+    return iter([tensor[i] for i in range(int(tensor.sizes[0]))])
+
+
+_rows: Callable[[SymbolicTensor], Iterator[Any]] = _rows_by_number
+
+
+def use_rows(make: Callable[[SymbolicTensor], Iterator[Any]]) -> None:
+    """Make ``make`` what goes through a tensor's rows."""
+    global _rows
+    _rows = make
 
 
 class SymbolicShape(tuple[Any, ...]):

@@ -33,19 +33,22 @@ from shapelint.limits import Limits
 from shapelint.ops.layout import is_followed, layout_after, placed_in
 from shapelint.ops.layout import joined as joined_layout
 from shapelint.ops.ramps import ramp_after
-from shapelint.ops.registry import DependsOnContents, Spec, Unsupported, function_rule, module_rule, name_of
-from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided
+from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, module_rule, name_of
+from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided, require
 from shapelint.sizes import dim as dims
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
+from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
 from shapelint.sizes.settling import Settling
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
-from shapelint.tracing.joining import join_sizes
+from shapelint.tracing.joining import flatten, join_sizes
+from shapelint.tracing.looping import Plan, Replan, Site, at_beginning, joined_in, names_in
 from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
+from shapelint.tracing.repeated import Repeated
 from shapelint.tracing.replaying import Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import known_result, plain_numbers
@@ -71,6 +74,9 @@ _COSTLY = frozenset(
 )
 """Functions whose result's contents no size depends on, and which take long on wide layers."""
 
+_JOINING = {torch.cat: True, torch.concat: True, torch.concatenate: True, torch.stack: False}
+"""Functions that join a list of tensors, and whether along a dimension that these have."""
+
 _original_call: Any = unexchanged(nn.Module.__call__)
 
 # What is patched while a model is traced is patched for every thread.
@@ -93,10 +99,12 @@ class _Mode(TorchFunctionMode):
 class Tracer:
     """One analysis of one model. Use :func:`trace`."""
 
-    def __init__(self, model: nn.Module, domain: Domain, limits: Limits) -> None:
+    def __init__(
+        self, model: nn.Module, domain: Domain, limits: Limits, deadline: float, plans: dict[Site, Plan]
+    ) -> None:
         self.model = model
         self.limits = limits
-        self.deadline = time.monotonic() + limits.seconds
+        self.deadline = deadline
         modules = state.modules_by_name(model)
         self.names = {id(m): name for name, m in modules.items()}
         self.classes = {type(m) for m in modules.values()}
@@ -106,6 +114,8 @@ class Tracer:
         self.accidents: list[Accident] = []
         self.probes: list[str] = []
         self.path = ExploringPath(domain, limits, self._record_failing, self._record_accident)
+        self.path.plans = plans
+        self.in_rounds: list[Call] = []
         self.layers: list[str] = [""]
         self.current: Call | None = None
         self.runs = 0
@@ -146,10 +156,12 @@ class Tracer:
                 Undecided.last = None  # it would keep the model alive
                 if collecting:
                     gc.enable()
+        outcomes = self._joined(groups)
+        self._settle_rounds(outcomes)
         return Trace(
             symbols,
             domain,
-            self._joined(groups),
+            outcomes,
             self.calls,
             self.failures,
             self.accidents,
@@ -165,6 +177,21 @@ class Tracer:
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"what the model returns differs too much from size to size ({reason})") from reason
         return [(outcome.domain, outcome.value) for outcome in joined]
+
+    def _settle_rounds(self, outcomes: list[tuple[Domain, Any]]) -> None:
+        """What is recorded of a round that stands for many is that of the first of them."""
+        rounds = self.path.over
+        if not rounds:
+            return
+        returned: list[Any] = []
+        for _, value in outcomes:
+            flatten(value, returned)
+        self.path.check_names(names_in(returned))
+        for call in self.in_rounds:
+            call.arguments = at_beginning(call.arguments, rounds.values())
+            call.keywords = at_beginning(call.keywords, rounds.values())
+            for tensor in call.outputs:
+                tensor.sizes = at_beginning(tensor.sizes, rounds.values())
 
     @contextmanager
     def _patched(self) -> Iterator[None]:
@@ -217,7 +244,8 @@ class Tracer:
         frame.calls.append(None)
         before = self._changed()
         result = self.explore(module, args, kwargs)
-        if plain and self._changed() == before:
+        # another run of a loop's round has a symbol of its own for the round's number
+        if plain and not self.path.rounds and self._changed() == before:
             frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
         return result
 
@@ -307,16 +335,20 @@ class Tracer:
         if self.runs > self.limits.paths:
             raise Undecided(f"the model has more than {self.limits.paths} runs of modules to explore")
         self._check_time()
-        depth = len(self.layers)
+        depth, rounds = len(self.layers), len(self.path.rounds)
         try:
-            return Outcome(self.path.domain, _original_call(module, *args, **kwargs))
+            value = _original_call(module, *args, **kwargs)
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
         except Exception as error:
             self._note_error(error)
+            self.path.abandon(rounds)
             return Outcome(self.path.domain, None, error)
         finally:
             del self.layers[depth:]
+        if len(self.path.rounds) > rounds:
+            self.path.rounds[-1].left()
+        return Outcome(self.path.domain, value)
 
     def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -329,7 +361,7 @@ class Tracer:
         place, raised = places.origin(error)
         is_size_error = isinstance(error, SizeError)
         failure = Failure(
-            self.path.domain,
+            self.path.sizes,
             None,
             places.first_line(error),
             (),
@@ -399,6 +431,10 @@ class Tracer:
     def dispatch(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A torch function's call."""
         rule = function_rule(func)
+        if func in _JOINING:
+            items = joined_in(self.path, args[0] if args else kwargs.get("tensors"))
+            if items is not None:
+                return self._join_repeated(rule, func, items, args[1:], kwargs)
         if not _has_symbolic(args, kwargs):
             if rule is None or not _only_sizes_matter(func, args, kwargs):
                 return _call_real(func, args, kwargs)
@@ -441,7 +477,11 @@ class Tracer:
     ) -> Any:
         if kind == "function":
             args = plain_numbers(target, args)
-        call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.domain)
+        if self.path.over:
+            self.path.check_names(names_in((args, kwargs)))
+        call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.sizes)
+        if self.path.rounds:
+            self.in_rounds.append(call)
         before, self.current = self.current, call
         isl.DEFAULT_CONTEXT.reset_operations()
         self._check_time()
@@ -488,6 +528,20 @@ class Tracer:
 
         return self.path.by_cases(limit, attempt)
 
+    def _join_repeated(
+        self, rule: Any, func: Any, items: Repeated, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """``stack`` and ``cat`` of a list whose items stand for many: each counts as often as it is repeated."""
+        kwargs = {name: value for name, value in kwargs.items() if name != "tensors"}
+        require(items.total >= 1, "{} of an empty list", name_of(func))
+        result = self._apply(rule, "function", func, self.layers[-1], ([item for item, _ in items.runs], *args), kwargs)
+        axis = args[0] if args else kwargs.get("dim", kwargs.get("axis", 0))
+        sizes = list(result.sizes)
+        for item, times in items.runs:
+            sizes[axis] = sizes[axis] + (times - 1) * (item.shape[axis] if _JOINING[func] else 1)
+        result.sizes, result.value = tuple(sizes), None
+        return result
+
     def _finish(self, call: Call, result: Any, first: Any) -> Any:
         self.calls.append(call)
         if type(result) is Spec:
@@ -519,6 +573,9 @@ class Tracer:
             if result.order is not None:
                 outputs[-1].strided = placed_in(result.shape, result.order)
             return outputs[-1]
+        if type(result) is Runs:
+            specs, times = zip(*result.pieces, strict=True)
+            return Repeated([self._wrap(spec, call, first, outputs) for spec in specs], times)
         if isinstance(result, tuple) and hasattr(result, "_fields"):
             return type(result)(*(self._wrap(r, call, first, outputs) for r in result))
         if isinstance(result, (list, tuple)) and type(result).__name__ != "SymbolicShape":
@@ -528,7 +585,7 @@ class Tracer:
 
     def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
         place, layer = places.caller(), self.layers[-1]
-        call = Call(next(self.indices), "function", func, layer, args, kwargs, place, self.path.domain, probed=True)
+        call = Call(next(self.indices), "function", func, layer, args, kwargs, place, self.path.sizes, probed=True)
         result = probe(func, args, kwargs, self.path.domain)
         if why not in self.probes:
             self.probes.append(why)
@@ -542,7 +599,7 @@ class Tracer:
         self._refuse_handlers(f"{condition} is required")
         self.failures.append(
             Failure(
-                self.path.domain,
+                self.path.sizes,
                 condition,
                 reason,
                 arguments,
@@ -561,7 +618,12 @@ class Tracer:
             )
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
-        self.accidents.append(Accident(self.path.domain, condition, (a, b), self.current))
+        rounds = self.path.rounds
+        if rounds and isinstance(condition, Condition):
+            numbers = {each.number for each in rounds}
+            if not numbers.isdisjoint(condition.support()):
+                return  # sizes that meet in some rounds of a loop only are no one layer's choice
+        self.accidents.append(Accident(self.path.sizes, condition, at_beginning((a, b), rounds), self.current))
 
     def _join_tensors(self, cases: list[tuple[Domain, SymbolicTensor]]) -> SymbolicTensor:
         tensors = [tensor for _, tensor in cases]
@@ -589,18 +651,30 @@ def trace(
     Raises:
         Undecided: some step is beyond what can be followed symbolically; the message says which.
     """
+    limits = limits or Limits()
+    deadline = time.monotonic() + limits.seconds
+    plans: dict[Site, Plan] = {}
     with _turn:
-        return _trace(model, tuple(args), kwargs, domain, limits or Limits())
+        while True:
+            tracer = Tracer(model, domain, limits, deadline, plans)
+            try:
+                return _run(tracer, tuple(args), kwargs, domain)
+            except Replan as change:
+                plans[change.site] = change.plan
 
 
-def _trace(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain, limits: Limits) -> Trace:
-    tracer = Tracer(model, domain, limits)
+def _run(tracer: Tracer, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain) -> Trace:
     for position, value in enumerate((*args, *kwargs.values())):
         if isinstance(value, SymbolicTensor):
             name = f"input_{position}" if position < len(args) else list(kwargs)[position - len(args)]
             value.call = Call(next(tracer.indices), "input", name, "", (), {}, None, domain, (value,))
             tracer.calls.append(value.call)
-    return tracer.run(args, kwargs)
+    try:
+        return tracer.run(args, kwargs)
+    except UnknownSymbol as error:
+        # it may be the number of a loop's round, after the loop
+        tracer.path.check_names([error.name])
+        raise
 
 
 # --- small things ------------------------------------------------------------------------------------------

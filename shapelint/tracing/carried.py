@@ -1,0 +1,209 @@
+"""What a loop's rounds hand on to one another, as far as its source shows."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import CodeType
+
+
+def has_loop(code: CodeType, line: int) -> bool:
+    """Whether the source shows one loop statement in a line."""
+    return _loop_at(code, line) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopNames:
+    """Local variables of a loop's body.
+
+    Attributes:
+        own: those that every round sets before it looks at them: what they hold when it begins is no matter.
+        filled: those of the others that are appended to.
+    """
+
+    own: frozenset[str] = frozenset()
+    filled: frozenset[str] = frozenset()
+
+
+@functools.lru_cache(maxsize=256)
+def loop_names(code: CodeType, line: int) -> LoopNames:
+    """The names of the loop in a line; none where there is no source, or more than one loop in the line."""
+    loop = _loop_at(code, line)
+    if loop is None:
+        return LoopNames()
+    seen = _Reading()
+    own: set[str] = set()
+    seen.assign(loop.target, own)
+    seen.block(loop.body, own)
+    filled = {name for statement in loop.body for node in ast.walk(statement) for name in _filled(node)}
+    return LoopNames(frozenset(seen.stored - seen.early), frozenset(filled - (seen.stored - seen.early)))
+
+
+Span = tuple[int | None, int | None, int | None, int | None]
+"""First line, last line, first column, last column."""
+
+
+def span_of(code: CodeType, instruction: int) -> Span:
+    """Where in the source an instruction stands."""
+    return list(code.co_positions())[instruction // 2]
+
+
+@functools.lru_cache(maxsize=256)
+def joining_calls(code: CodeType, span: Span) -> frozenset[Span]:
+    """The calls that get the list comprehension at ``span`` as their first argument, at once or by way of a variable.
+
+    None where the list may be used otherwise too.
+    """
+    tree, shift = _source(code)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    spans = {id(node): _span(node, shift) for node in nodes if isinstance(node, ast.expr)}
+    lists = [node for node in nodes if isinstance(node, ast.ListComp) and spans[id(node)] == span]
+    if len(lists) != 1 or len(lists[0].generators) > 1 or lists[0].generators[0].ifs:
+        return frozenset()
+    takers = {id(node.args[0]): spans[id(node)] for node in nodes if isinstance(node, ast.Call) and node.args}
+    if id(lists[0]) in takers:
+        return frozenset({takers[id(lists[0])]})
+    for node in nodes:
+        if isinstance(node, ast.Assign) and node.value is lists[0]:
+            return _users(node.targets, nodes, takers)
+    return frozenset()
+
+
+def _users(targets: list[ast.expr], nodes: list[ast.AST], takers: dict[int, Span]) -> frozenset[Span]:
+    """The calls that take a variable, if it is set once and every use is one of them."""
+    if len(targets) != 1 or not isinstance(targets[0], ast.Name):
+        return frozenset()
+    uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == targets[0].id and n is not targets[0]]
+    if all(id(use) in takers for use in uses):
+        return frozenset(takers[id(use)] for use in uses)
+    return frozenset()
+
+
+def _span(node: ast.expr, shift: int) -> Span:
+    end = None if node.end_lineno is None else node.end_lineno + shift
+    return (node.lineno + shift, end, node.col_offset, node.end_col_offset)
+
+
+def _filled(node: ast.AST) -> Iterator[str]:
+    """The variable that is appended to here."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("append", "extend"):
+        if isinstance(node.func.value, ast.Name):
+            yield node.func.value.id
+    elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id
+
+
+def _loop_at(code: CodeType, line: int) -> ast.For | None:
+    tree, shift = _source(code)
+    nodes = ast.walk(tree) if tree is not None else ()
+    found = [node for node in nodes if isinstance(node, ast.For) and node.lineno + shift == line]
+    return found[0] if len(found) == 1 else None
+
+
+@functools.lru_cache(maxsize=64)
+def _source(code: CodeType) -> tuple[ast.Module | None, int]:
+    """A function's source, and what to add to its line numbers to have the file's."""
+    try:
+        lines, first = inspect.getsourcelines(code)
+        # a method's own indentation needs a block around it
+        tree = ast.parse("if True:\n" + "".join(lines) if lines[0][:1].isspace() else "\n" + "".join(lines))
+    except (OSError, SyntaxError, IndexError):
+        return None, 0  # code without its source, or a lambda in the middle of a line
+    return tree, max(first, 1) - 2
+
+
+class _Reading:
+    """Names in the order in which statements read and set them.
+
+    Attributes:
+        stored: names that are set somewhere.
+        early: names that may be read before they are set.
+    """
+
+    def __init__(self) -> None:
+        self.stored: set[str] = set()
+        self.early: set[str] = set()
+
+    def block(self, statements: Iterable[ast.stmt], own: set[str]) -> bool:
+        """Read statements; ``own`` are the names set so far, and grows. Whether the block's end is never reached."""
+        return any(self._statement(statement, own) for statement in statements)
+
+    def _statement(self, node: ast.stmt, own: set[str]) -> bool:
+        if isinstance(node, (ast.Continue, ast.Break, ast.Return, ast.Raise)):
+            self._read(ast.iter_child_nodes(node), own)
+            return True
+        if isinstance(node, ast.Assign):
+            self._read([node.value], own)
+            for target in node.targets:
+                self.assign(target, own)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            self._read([node.value], own)
+            self.assign(node.target, own)
+        elif isinstance(node, ast.AugAssign):
+            self._read([node.value], own)
+            self._read([_as_read(node.target)], own)
+            self.assign(node.target, own)
+        elif isinstance(node, ast.If):
+            self._read([node.test], own)
+            self._branches([node.body, node.orelse], own)
+        elif isinstance(node, (ast.For, ast.While)):
+            self._read([node.iter if isinstance(node, ast.For) else node.test], own)
+            inner = own.copy()
+            if isinstance(node, ast.For):
+                self.assign(node.target, inner)
+            self.block(node.body, inner)
+            self.block(node.orelse, own.copy())
+        elif isinstance(node, ast.With):
+            for item in node.items:
+                self._read([item.context_expr], own)
+                if item.optional_vars is not None:
+                    self.assign(item.optional_vars, own)
+            # what a `with` suppresses ends its block early
+            self.block(node.body, own.copy())
+        else:
+            # `try`, `match`, definitions and the rest: everything read there counts, nothing set there does
+            self._read([node], own)
+            self._stores(node)
+        return False
+
+    def _branches(self, blocks: list[list[ast.stmt]], own: set[str]) -> None:
+        reached = []
+        for block in blocks:
+            inner = own.copy()
+            if not self.block(block, inner):
+                reached.append(inner)
+        if reached:
+            own |= set.intersection(*reached)
+
+    def assign(self, target: ast.expr, own: set[str]) -> None:
+        """Read what an assignment's target reads, and note the names that it sets."""
+        if isinstance(target, ast.Name):
+            own.add(target.id)
+            self.stored.add(target.id)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            for element in target.elts:
+                self.assign(element, own)
+        elif isinstance(target, ast.Starred):
+            self.assign(target.value, own)
+        else:
+            self._read([target], own)
+
+    def _read(self, nodes: Iterable[ast.AST], own: set[str]) -> None:
+        for node in nodes:
+            for name in ast.walk(node):
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) and name.id not in own:
+                    self.early.add(name.id)
+                elif isinstance(name, ast.NamedExpr):
+                    self.stored.add(name.target.id)
+
+    def _stores(self, node: ast.AST) -> None:
+        self.stored |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _as_read(target: ast.expr) -> ast.expr:
+    if isinstance(target, ast.Name):
+        return ast.Name(id=target.id, ctx=ast.Load())
+    return target

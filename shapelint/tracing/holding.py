@@ -1,0 +1,120 @@
+"""What a variable holds, as far as it can matter to the sizes that are computed from it."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from dataclasses import dataclass
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.sizes import Dim, Ratio, implied
+from shapelint.sizes.dim import FloatProduct
+from shapelint.tracing.repeated import Repeated
+from shapelint.tracing.state import OWN_TABLES
+from shapelint.tracing.tensor import SymbolicTensor
+
+_BY_VALUE = (float, complex, str, bytes, type(None), type(...), torch.dtype, torch.device, enum.Enum)
+_BY_IDENTITY = (type, ModuleType, BuiltinFunctionType, CodeType, torch.Generator, torch.layout, torch.memory_format)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value's structure, with its sizes apart.
+
+    Attributes:
+        containers: the ids of the lists and dicts in it.
+    """
+
+    structure: Any
+    sizes: tuple[Any, ...]
+    containers: frozenset[int]
+
+
+def held(value: Any) -> Held:
+    """What a value is now."""
+    reader = _Reader()
+    structure = reader.read(value)
+    return Held(structure, tuple(reader.sizes), frozenset(reader.containers))
+
+
+def is_same(a: Held, b: Held) -> bool:
+    """Whether no size computed from them can differ, for all sizes on the path."""
+    if a.structure != b.structure or len(a.sizes) != len(b.sizes):
+        return False
+    return all(x is y or implied(x == y) for x, y in zip(a.sizes, b.sizes, strict=True))
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.sizes: list[Any] = []
+        self.containers: set[int] = set()
+        self._seen: dict[int, int] = {}
+
+    def read(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is bool or issubclass(kind, _BY_VALUE):
+            return (kind, value)
+        if kind is int or isinstance(value, Dim):
+            self.sizes.append(value)
+            return "size"
+        if issubclass(kind, _BY_IDENTITY):
+            return ("object", id(value))
+        if id(value) in self._seen:
+            return ("seen", self._seen[id(value)])
+        self._seen[id(value)] = len(self._seen)
+        return self._structure(kind, value)
+
+    def _structure(self, kind: type, value: Any) -> Any:
+        if kind is SymbolicTensor:
+            return self._tensor(value)
+        if isinstance(value, torch.Tensor):
+            return ("real", id(value), value._version, tuple(value.shape))
+        if isinstance(value, nn.Module):
+            return self._module(value)
+        if isinstance(value, Repeated):
+            self.containers.add(id(value))
+            return (kind, *((self.read(item), self.read(times)) for item, times in value.runs))
+        if isinstance(value, (list, tuple, set, frozenset)):
+            self.containers.add(id(value))
+            return (kind, *map(self.read, value))
+        if isinstance(value, dict):
+            self.containers.add(id(value))
+            return (kind, *((self.read(key), self.read(item)) for key, item in value.items()))
+        if isinstance(value, (FunctionType, MethodType, functools.partial)):
+            return self._function(value)
+        if isinstance(value, (slice, range)):
+            return (kind, self.read(value.start), self.read(value.stop), self.read(value.step))
+        if isinstance(value, Ratio):
+            return ("ratio", value.number, value.divisor)
+        if hasattr(value, "__dict__") and not hasattr(value, "__next__") and not isinstance(value, FloatProduct):
+            return (kind, self.read(vars(value)))
+        # an iterator, or an object of somebody's C code: nothing tells whether it changes, so it counts as changed
+        return object()
+
+    def _function(self, value: Any) -> Any:
+        if isinstance(value, MethodType):
+            return ("method", self.read(value.__func__), self.read(value.__self__))
+        if isinstance(value, functools.partial):
+            return ("partial", self.read(value.func), self.read(value.args), self.read(value.keywords))
+        cells = value.__closure__ or ()
+        return ("function", id(value.__code__), *(self.read(cell.cell_contents) for cell in cells))
+
+    def _tensor(self, tensor: SymbolicTensor) -> Any:
+        self.sizes.extend(tensor.sizes)
+        placement = tensor.strided.placement() if tensor.strided is not None else None
+        if placement is not None:
+            self.sizes.extend(placement.strides)
+        order = None if placement is None else placement.order
+        return ("tensor", len(tensor.sizes), tensor.kind, order, self.read(tensor.value))
+
+    def _module(self, module: nn.Module) -> Any:
+        attributes = module.__dict__
+        children = [self.read(child) for child in attributes["_modules"].values()]
+        if type(module).__module__.startswith("torch."):
+            return (id(module), *children)
+        own = [(name, self.read(value)) for name, value in attributes.items() if name not in OWN_TABLES]
+        return (id(module), *own, self.read(attributes["_buffers"]), *children)
