@@ -18,7 +18,8 @@ class Limits:
     Attributes:
         paths_per_module: outcomes of one call of one module.
         branches_per_path: branches in a row, in one call of one module (a loop until a size is small, or a value).
-        paths: runs of modules' forwards in all.
+        paths: runs of modules' forwards in all,
+        paths_with_loops: and where loops go over as many things as a size says, whose ends are explored one by one.
         seconds: time for the whole analysis.
         set_complexity: steps that one question about a set of sizes may take.
         enumeration_seconds: time for running the model at sizes, where it could not be followed.
@@ -27,6 +28,7 @@ class Limits:
     paths_per_module: int = 256
     branches_per_path: int = 64
     paths: int = 20_000
+    paths_with_loops: int = 3_000
     seconds: float = 60.0
     set_complexity: int = 3_000_000
     enumeration_seconds: float = 8.0

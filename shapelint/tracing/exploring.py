@@ -115,6 +115,11 @@ class ExploringPath(Path):
         self.comprehensions: dict[tuple[int, Span], tuple[FrameType | None, list[Size]]] = {}
 
     @property
+    def follows_loops(self) -> bool:
+        """Whether a round of some loop stands for many."""
+        return bool(self.plans or self.rounds or self.over)
+
+    @property
     def sizes(self) -> Domain:
         """The sizes that reach the present point, whichever round of a loop it is in."""
         return self._without(self.rounds) if self.rounds else self.domain

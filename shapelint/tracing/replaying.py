@@ -20,6 +20,9 @@ from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
 _PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
 
+Question = tuple[Any, frozenset[str]]
+"""What a call's result depends on, and the symbols in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -63,6 +66,29 @@ def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) 
         return None
     kept = [(leaf, vars(leaf).copy() if type(leaf) is SymbolicTensor else None) for leaf in leaves]
     return Played(module, domain, structure, tuple(kept))
+
+
+def asked(module: nn.Module, given: Iterable[Any]) -> Question | None:
+    """What a call asks of a module; ``None`` where an argument may hold more than can be compared."""
+    symbols: set[str] = set()
+    parts = tuple(_part(argument, symbols) for argument in given)
+    return None if None in parts else ((id(module), *parts), frozenset(symbols))
+
+
+def _part(value: Any, symbols: set[str]) -> Any:
+    if isinstance(value, SymbolicTensor):
+        if value.strided is not None or value.value is not None:
+            return None
+        return (value.kind, _part(value.sizes, symbols))
+    if isinstance(value, Dim):
+        symbols.update(value.symbols)
+        return value.expr
+    if isinstance(value, torch.Tensor):
+        return ("real", id(value), value._version)
+    if isinstance(value, tuple):
+        parts = tuple(_part(item, symbols) for item in value)
+        return None if None in parts else parts
+    return (type(value), value) if isinstance(value, _PLAIN) else None
 
 
 def _copied(leaf: Any, known: dict[str, Any] | None, copies: dict[int, Any]) -> Any:

@@ -49,7 +49,7 @@ from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.repeated import Repeated
-from shapelint.tracing.replaying import Played, played
+from shapelint.tracing.replaying import Played, Question, asked, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import known_result, plain_numbers
 
@@ -116,6 +116,7 @@ class Tracer:
         self.path = ExploringPath(domain, limits, self._record_failing, self._record_accident)
         self.path.plans = plans
         self.in_rounds: list[Call] = []
+        self.answers: dict[Any, list[tuple[Domain, Played]]] = {}
         self.layers: list[str] = [""]
         self.current: Call | None = None
         self.runs = 0
@@ -243,11 +244,30 @@ class Tracer:
             return known.value()
         frame.calls.append(None)
         before = self._changed()
+        question = asked(module, (args, *kwargs.items())) if plain and self.path.follows_loops else None
+        told = self._told_before(question, before)
+        if told is not None:
+            return told.value()
+        start = self.path.domain
         result = self.explore(module, args, kwargs)
-        # another run of a loop's round has a symbol of its own for the round's number
-        if plain and not self.path.rounds and self._changed() == before:
-            frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
+        if plain and self._changed() == before:
+            answer = played(module, self.path.domain, (*args, *kwargs.values()), result)
+            # another run of a loop's round has a symbol of its own for the round's number
+            frame.calls[position] = None if self.path.rounds else answer
+            if question is not None and answer is not None and self.path.domain is start:
+                key, symbols = question
+                self.answers.setdefault((key, before), []).append((start.project(symbols), answer))
         return result
+
+    def _told_before(self, question: Question | None, state: tuple[int, int]) -> Played | None:
+        """A loop's other rounds, and the runs for other numbers of rounds, ask the same of a module again."""
+        if question is None:
+            return None
+        key, symbols = question
+        for sizes, answer in self.answers.get((key, state), ()):
+            if self.path.domain.project(symbols).is_subset(sizes):
+                return answer
+        return None
 
     def _changed(self) -> tuple[int, int]:
         """What differs after a call that did more than to return a value."""
@@ -332,8 +352,9 @@ class Tracer:
 
     def _run_once(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         self.runs += 1
-        if self.runs > self.limits.paths:
-            raise Undecided(f"the model has more than {self.limits.paths} runs of modules to explore")
+        most = self.limits.paths_with_loops if self.path.follows_loops else self.limits.paths
+        if self.runs > most:
+            raise Undecided(f"the model has more than {most} runs of modules to explore")
         self._check_time()
         depth, rounds = len(self.layers), len(self.path.rounds)
         try:
