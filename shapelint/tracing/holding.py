@@ -14,8 +14,10 @@ from torch import nn
 from shapelint.sizes import Dim, Ratio, implied
 from shapelint.sizes.dim import FloatProduct
 from shapelint.tracing.repeated import Repeated
-from shapelint.tracing.state import OWN_TABLES
 from shapelint.tracing.tensor import SymbolicTensor
+
+OWN_TABLES = frozenset(nn.Module().__dict__)
+"""Attributes that every module has."""
 
 _BY_VALUE = (float, complex, str, bytes, type(None), type(...), torch.dtype, torch.device, enum.Enum)
 _BY_IDENTITY = (type, ModuleType, BuiltinFunctionType, CodeType, torch.Generator, torch.layout, torch.memory_format)

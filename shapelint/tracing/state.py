@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapelint.tracing.holding import OWN_TABLES
 from shapelint.tracing.patches import unexchanged
 from shapelint.tracing.tensor import SymbolicTensor
 
@@ -24,7 +25,6 @@ MISSING = object()
 
 _original_setattr: Any = unexchanged(nn.Module.__setattr__)
 original_delattr: Any = unexchanged(nn.Module.__delattr__)
-OWN_TABLES = frozenset(nn.Module().__dict__)
 
 
 def read(attribute: Attribute) -> Any:
