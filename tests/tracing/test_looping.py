@@ -1,0 +1,489 @@
+"""Loops whose number of rounds is a size: what is called proven agrees with PyTorch, and what is no proof is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import shapelint
+from shapelint.limits import Limits
+from tests import oracle
+
+COUNT = 0
+
+
+class Recurrent(nn.Module):
+    """A model whose forward is a function; it may use some layers and helpers."""
+
+    def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        self.taking = nn.Linear(4, 8)
+        self.keeping = nn.Linear(8, 8)
+        self.cells = nn.ModuleList([nn.LSTMCell(4, 4), nn.LSTMCell(4, 4)])
+        self.filter = nn.Conv1d(4, 5, 3)
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, x)
+
+    def add_to(self, collected: list[Tensor], x: Tensor) -> None:
+        for t in range(x.shape[1]):
+            collected.append(self.taking(x[:, t]))
+
+    def one_by_one(self, x: Tensor) -> Iterator[Tensor]:
+        for t in range(x.shape[1]):
+            yield self.taking(x[:, t])
+
+
+def _hidden_state(m: Any, x: Tensor) -> Any:
+    h = x.new_zeros(x.shape[0], 8)
+    outputs = []
+    for t in range(x.shape[1]):
+        h = torch.tanh(m.taking(x[:, t]) + m.keeping(h))
+        outputs.append(h)
+    return torch.stack(outputs, dim=1), h
+
+
+def _first_round_differs(m: Any, x: Tensor) -> Any:
+    h = None
+    outputs = []
+    for t in range(x.shape[1]):
+        h = m.taking(x[:, t]) if h is None else m.taking(x[:, t]) + m.keeping(h)
+        outputs.append(h.unsqueeze(1))
+    return torch.cat(outputs, 1)
+
+
+def _last_output_fed_back(m: Any, x: Tensor) -> Any:
+    outputs = [m.taking(x[:, 0])]
+    for t in range(1, x.shape[1]):
+        outputs.append(m.taking(x[:, t]) + m.keeping(outputs[-1]))
+    return torch.stack(outputs, 1)
+
+
+def _backwards(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1] - 1, -1, -1):
+        outputs.append(m.taking(x[:, t]))
+    outputs.reverse()
+    return torch.stack(outputs, 1)
+
+
+def _reversed(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in reversed(range(x.shape[1])):
+        outputs.append(m.taking(x[:, t]))
+    return torch.stack(outputs[::-1], 1)
+
+
+def _written_into_a_tensor(m: Any, x: Tensor) -> Any:
+    result = x.new_zeros(x.shape[0], x.shape[1], 8)
+    for t in range(x.shape[1]):
+        result[:, t] = m.taking(x[:, t])
+    return result
+
+
+def _layers_of_cells(m: Any, x: Tensor) -> Any:
+    state = [(x.new_zeros(x.shape[0], 4), x.new_zeros(x.shape[0], 4)) for _ in m.cells]
+    outputs = []
+    for t in range(x.shape[1]):
+        y = x[:, t]
+        for number, cell in enumerate(m.cells):
+            state[number] = cell(y, state[number])
+            y = state[number][0]
+        outputs.append(y)
+    return torch.stack(outputs, 1), state
+
+
+def _layer_after_layer(m: Any, x: Tensor) -> Any:
+    last = []
+    for cell in m.cells:
+        h, c = x.new_zeros(x.shape[0], 4), x.new_zeros(x.shape[0], 4)
+        inner = []
+        for t in range(x.shape[1]):
+            h, c = cell(x[:, t], (h, c))
+            inner.append(h)
+        x = torch.stack(inner, dim=1)
+        last.append([h, c])
+    return x, last
+
+
+def _chunks_that_grow(m: Any, x: Tensor) -> Any:
+    x = x.transpose(1, 2)
+    for i in range(1 + (x.shape[2] - 1) // 4):
+        if i == 0:
+            out = m.filter(x[:, :, :3])
+        else:
+            out = torch.cat([out, m.filter(x[:, :, 4 * i - 3 : 4 * i + 1])], 2)
+    return out
+
+
+def _chunks_with_a_remainder(m: Any, x: Tensor) -> Any:
+    collected = []
+    for i in range(max(x.shape[1] // 8, 1)):
+        rest = x.shape[1] % 8
+        start = 8 * i + (0 if i == 0 else rest)
+        collected.append(m.taking(x[:, start : 8 * (i + 1) + rest]))
+    return torch.cat(collected, dim=1)
+
+
+def _windows(m: Any, x: Tensor) -> Any:
+    means = []
+    for i in range(0, x.shape[1] - 8 + 1, 3):
+        means.append(x[:, i : i + 8].mean(1))
+    return torch.stack(means, 1)
+
+
+def _overlapping_tiles(m: Any, x: Tensor) -> Any:
+    tiles = []
+    for i in range(0, x.shape[1], 3):
+        tiles.append(m.taking(x[:, i : i + 5]))
+    kept = []
+    for i, tile in enumerate(tiles):
+        if i > 0:
+            tile = tile + tiles[i - 1][:, -1:]
+        kept.append(tile[:, :3])
+    return torch.cat(kept, 1)
+
+
+def _slice_to_the_end(m: Any, x: Tensor) -> Any:
+    for t in range(x.shape[1]):
+        rest = x[:, t:]
+    return rest
+
+
+def _sum_that_needs_three(m: Any, x: Tensor) -> Any:
+    total = 0
+    for t in range(x.shape[1]):
+        total = total + x[:, t : t + 3].reshape(x.shape[0], 3, -1).mean()
+    return total
+
+
+def _skips_the_ends(m: Any, x: Tensor) -> Any:
+    kept = []
+    for t in range(x.shape[1]):
+        if t < 1 or t + 3 > x.shape[1]:
+            continue
+        kept.append(x[:, t : t + 3])
+    return torch.stack(kept)
+
+
+def _refuses_in_the_last_rounds(m: Any, x: Tensor) -> Any:
+    for t in range(x.shape[1] // 2):
+        if t + 3 > x.shape[1]:
+            raise ValueError("too short")
+    return x
+
+
+def _returns_early(m: Any, x: Tensor) -> Any:
+    for t in range(x.shape[1]):
+        if t == 2:
+            return x[:, t]
+    return x
+
+
+def _two_lists(m: Any, x: Tensor) -> Any:
+    once, twice = [x[:, 0]], []
+    for t in range(1, x.shape[1]):
+        twice.append(x[:, t])
+        twice.append(x[:, t - 1])
+        once += [once[-1] + x[:, t]]
+    return torch.stack(once, 1), torch.stack(twice, 1), len(twice)
+
+
+def _loop_over_what_a_loop_made(m: Any, x: Tensor) -> Any:
+    first = []
+    for t in range(x.shape[1]):
+        first.append(m.taking(x[:, t]))
+    second = []
+    for item in first:
+        second.append(m.keeping(item))
+    return torch.stack(second, 1), len(first), second[-1], second[0]
+
+
+def _nested(m: Any, x: Tensor) -> Any:
+    rows = []
+    for n in range(x.shape[0]):
+        row = []
+        for t in range(x.shape[1]):
+            row.append(m.taking(x[n, t]))
+        rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
+def _comprehension(m: Any, x: Tensor) -> Any:
+    return torch.stack([m.taking(x[:, t]) for t in range(x.shape[1])], dim=1)
+
+
+def _comprehension_in_a_variable(m: Any, x: Tensor) -> Any:
+    pairs = [x[:, t : t + 2] for t in range(x.shape[1] - 1)]
+    return torch.cat(pairs, dim=1)
+
+
+def _unbound(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for item in x.unbind(1):
+        outputs.append(m.taking(item))
+    return torch.stack(outputs, 1)
+
+
+def _unbound_side_by_side(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t, (a, b) in enumerate(zip(x.unbind(1), (x * 2).unbind(1))):  # noqa: B905 - as people write it
+        outputs.append(m.taking(a + b + x[:, t]))
+    return torch.stack(outputs, 1)
+
+
+def _items_of_unbound(m: Any, x: Tensor) -> Any:
+    items = x.unbind(1)
+    return items[0] + items[-1], items[3]
+
+
+def _rows_of_a_tensor(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for row in x.transpose(0, 1):
+        outputs.append(m.taking(row))
+    return torch.stack(outputs)
+
+
+def _split(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for part in x.split(3, dim=1):
+        outputs.append(m.taking(part).mean(1))
+    return torch.stack(outputs, 1), torch.cat([m.taking(part) for part in x.split(3, dim=1)], 1)
+
+
+def _counted(m: Any, x: Tensor) -> Any:
+    count = 0
+    for _ in range(x.shape[1]):
+        count += 2
+    return x.new_zeros(count, 3)
+
+
+def _padded_in_every_round(m: Any, x: Tensor) -> Any:
+    for _ in range(x.shape[1] - 2):
+        x = F.pad(x, (0, 0, 0, 1))
+    return x
+
+
+def _scan(m: Any, x: Tensor) -> Any:
+    decay = torch.einsum("bld,dn->bldn", x, x.new_zeros(4, 6))
+    h = x.new_zeros(x.shape[0], 4, 6)
+    ys = []
+    for i in range(x.shape[1]):
+        h = decay[:, i] * h + decay[:, i]
+        ys.append(torch.einsum("bdn,bn->bd", h, x.new_zeros(x.shape[0], x.shape[1], 6)[:, i, :]))
+    return torch.stack(ys, dim=1)
+
+
+def _a_list_is_returned(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(m.taking(x[:, t]))
+    return outputs
+
+
+def _different_branches_by_batch(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        y = m.taking(x[:, t])
+        outputs.append(y if y.shape[0] > 2 else y.repeat(2, 1))
+    return torch.stack(outputs, 1)
+
+
+PROVEN = [
+    _hidden_state,
+    _first_round_differs,
+    _last_output_fed_back,
+    _backwards,
+    _reversed,
+    _written_into_a_tensor,
+    _layers_of_cells,
+    _layer_after_layer,
+    _chunks_that_grow,
+    _chunks_with_a_remainder,
+    _windows,
+    _overlapping_tiles,
+    _slice_to_the_end,
+    _sum_that_needs_three,
+    _skips_the_ends,
+    _refuses_in_the_last_rounds,
+    _returns_early,
+    _two_lists,
+    _loop_over_what_a_loop_made,
+    _nested,
+    _comprehension,
+    _comprehension_in_a_variable,
+    _unbound,
+    _unbound_side_by_side,
+    _items_of_unbound,
+    _rows_of_a_tensor,
+    _split,
+    _counted,
+    _padded_in_every_round,
+    _scan,
+    _a_list_is_returned,
+    _different_branches_by_batch,
+]
+
+
+def assert_as_pytorch(analysis: shapelint.Analysis, forward: Callable[[Any, Tensor], Any]) -> None:
+    model = Recurrent(forward).to("meta")
+    for n, t in [(2, t) for t in range(1, 33)] + [(n, t) for n in (1, 3, 4) for t in (1, 2, 3, 4, 5, 9)]:
+        assert oracle.compare(analysis, oracle.run(model, (n, t, 4)), {"N": n, "T": t}) is None, (n, t)
+
+
+@pytest.mark.parametrize("forward", PROVEN)
+def test_one_round_stands_for_many(forward: Callable[[Any, Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Recurrent(forward), ("N", "T", 4))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert_as_pytorch(analysis, forward)
+
+
+def _length_asked_inside(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(m.taking(x[:, t]))
+        y = outputs[len(outputs) - 1]
+    return y
+
+
+def _every_second(m: Any, x: Tensor) -> Any:
+    total = 0
+    for t in range(x.shape[1]):
+        total = total + (m.taking(x[:, t]) if t % 2 == 0 else 1)
+    return total
+
+
+def _another_name_for_the_list(m: Any, x: Tensor) -> Any:
+    outputs: list[Tensor] = []
+    same = outputs
+    for t in range(x.shape[1]):
+        outputs.append(m.taking(x[:, t]))
+    return torch.stack(same, 1)
+
+
+def _the_list_in_a_dict(m: Any, x: Tensor) -> Any:
+    outputs: list[Tensor] = []
+    kept = {"all": outputs}
+    for t in range(x.shape[1]):
+        outputs.append(m.taking(x[:, t]))
+    return torch.stack(kept["all"], 1)
+
+
+def _a_list_of_the_callers(m: Any, x: Tensor) -> Any:
+    outputs: list[Tensor] = []
+    m.add_to(outputs, x)
+    return torch.stack(outputs, 1)
+
+
+def _generator(m: Any, x: Tensor) -> Any:
+    return torch.stack(list(m.one_by_one(x)), 1)
+
+
+def _attribute_that_counts(m: Any, x: Tensor) -> Any:
+    m.rounds = 0
+    for _ in range(x.shape[1]):
+        m.rounds += 1
+    return x.new_zeros(m.rounds, 2)
+
+
+def _global_that_counts(m: Any, x: Tensor) -> Any:
+    global COUNT
+    COUNT = 0
+    for _ in range(x.shape[1]):
+        COUNT += 1
+    return x.new_zeros(COUNT, 2)
+
+
+def _iterator_that_goes_on(m: Any, x: Tensor) -> Any:
+    numbers = iter(range(1, 1000))
+    for _ in range(x.shape[1]):
+        last = next(numbers)
+    return x.new_zeros(last, 2)
+
+
+def _dict_that_grows(m: Any, x: Tensor) -> Any:
+    kept = {}
+    for t in range(x.shape[1]):
+        kept[f"{len(kept)}"] = x[:, t]
+    return torch.stack(list(kept.values()), 1)
+
+
+def _grows_more_and_more(m: Any, x: Tensor) -> Any:
+    y = x[:, :1, :1]
+    for _ in range(x.shape[1] % 9):
+        y = torch.cat([y, y], 1)
+    return y
+
+
+def _items_of_growing_length(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(x[:, : t + 1])
+    return torch.cat(outputs, 1)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        _length_asked_inside,
+        _every_second,
+        _another_name_for_the_list,
+        _the_list_in_a_dict,
+        _a_list_of_the_callers,
+        _generator,
+        _attribute_that_counts,
+        _global_that_counts,
+        _iterator_that_goes_on,
+        _dict_that_grows,
+        _grows_more_and_more,
+        _items_of_growing_length,
+    ],
+)
+def test_rounds_that_are_not_alike_are_no_proof(forward: Callable[[Any, Tensor], Any]) -> None:
+    limits = Limits(enumeration_seconds=0.2)
+    analysis = shapelint.analyze(Recurrent(forward), ("N", "T", 4), limits=limits)
+    if forward is not _grows_more_and_more:  # there are few rounds, so each number of them is explored
+        assert analysis.certainty == "enumerated"
+        assert "test_looping.py:" in analysis.certainty_reasons[0]
+    assert_as_pytorch(analysis, forward)
+
+
+def test_the_reason_names_what_changes() -> None:
+    limits = Limits(enumeration_seconds=0.2)
+    analysis = shapelint.analyze(Recurrent(_grows_too_fast), ("N", "T", 4), limits=limits)
+    reason = "a loop of T rounds cannot be followed as a whole: `y` changes from round to round"
+    assert reason in analysis.certainty_reasons[0]
+
+
+def _grows_too_fast(m: Any, x: Tensor) -> Any:
+    y = x[:, :1, :1]
+    for _ in range(x.shape[1]):
+        y = torch.cat([y, y], 1)
+    return y
+
+
+def test_runs_are_bounded_where_loops_are_followed() -> None:
+    limits = Limits(paths_with_loops=1, enumeration_seconds=0.2)
+    analysis = shapelint.analyze(Recurrent(_first_round_differs), ("N", "T", 4), limits=limits)
+    assert analysis.certainty == "enumerated"
+    assert "more than 1 runs" in analysis.certainty_reasons[0]
+
+
+def test_layers_in_a_loop_are_in_the_graph_with_sizes_of_the_input_alone() -> None:
+    analysis = shapelint.analyze(Recurrent(_chunks_with_a_remainder), ("N", "T", 4))
+    layers = [node for node in analysis.graph.nodes if node.target == "taking"]
+    assert layers
+    for node in layers:
+        assert {name for size in node.meta["shape"] for name in getattr(size, "symbols", ())} <= {"N", "T"}
+
+
+def test_a_model_is_left_as_it_was() -> None:
+    model = Recurrent(_attribute_that_counts)
+    shapelint.analyze(model, ("N", "T", 4), limits=Limits(enumeration_seconds=0.2))
+    assert not hasattr(model, "rounds")
