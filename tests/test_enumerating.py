@@ -20,7 +20,7 @@ PATIENT = Limits(enumeration_seconds=600)
 
 
 class Frames(nn.Module):
-    """Walks over its input seven samples at a time, which no set of sizes can follow."""
+    """Walks over its input seven samples at a time, in a way that is not followed as a whole."""
 
     def __init__(self, wide: bool = False) -> None:
         super().__init__()
@@ -29,7 +29,8 @@ class Frames(nn.Module):
     def forward(self, x):
         if x.shape[2] % 7:
             raise ValueError("multiples of 7 only")
-        return self.layer(torch.cat([x[:, :, 7 * i : 7 * i + 7] for i in range(x.shape[2] // 7)], 2))
+        frames = {i: x[:, :, 7 * i : 7 * i + 7] for i in range(x.shape[2] // 7)}
+        return self.layer(torch.cat(list(frames.values()), 2))
 
 
 class Bright(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import shapelint.ops.merge  # noqa: F401 - registers the rules
-from shapelint.ops.registry import Unsupported, function_rule
+from shapelint.ops.registry import Runs, Spec, function_rule
 from shapelint.sizes import Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim
 from tests.ops.against_torch import Symbolic, check, label, shaped
@@ -103,12 +103,17 @@ def test_unbind(at: int) -> None:
     check(torch.unbind, shaped(), at)
 
 
-def test_the_number_of_tensors_must_be_known() -> None:
-    tensor = Symbolic((dim("H"),), torch.float32)
-    with following(Path(Domain.positive(["H"]))):
-        for function, arguments in ((torch.unbind, ()), (torch.split, (2,))):
-            with pytest.raises(Unsupported):
-                function_rule(function)(tensor, *arguments)
+def test_as_many_tensors_as_a_size_says() -> None:
+    size = dim("H")
+    tensor = Symbolic((size, 3), torch.float32)
+    domain = Domain.positive(["H"]).restrict(size > 2)
+    with following(Path(domain)):
+        assert function_rule(torch.unbind)(tensor) == Runs(((Spec((3,)), size),))
+    with following(Path(domain.restrict(size % 2 == 0))):
+        assert function_rule(torch.split)(tensor, 2) == Runs(((Spec((2, 3)), size // 2),))
+    with following(Path(domain.restrict(size % 2 == 1))):
+        rest = (Spec((size % 2, 3)), 1)
+        assert function_rule(torch.split)(tensor, 2) == Runs(((Spec((2, 3)), size // 2), rest))
 
 
 @pytest.mark.parametrize("indexing", ["ij", "xy"])
