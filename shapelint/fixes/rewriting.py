@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import libcst as cst
-from libcst.codemod import CodemodContext
-from libcst.codemod.visitors import AddImportsVisitor
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 _Whitespace = cst.BaseParenthesizableWhitespace
@@ -46,6 +44,10 @@ def with_statement_before(text: str, line: int, column: int, statement: str) -> 
 
 def with_import(text: str, module: str, alias: str) -> str:
     """A module that imports another one under a name."""
+    # Seldom needed, and it takes as long to import as the rest of libcst.
+    from libcst.codemod import CodemodContext
+    from libcst.codemod.visitors import AddImportsVisitor
+
     context = CodemodContext()
     AddImportsVisitor.add_needed_import(context, module, asname=alias)
     return AddImportsVisitor(context).transform_module(cst.parse_module(text)).code

@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn
 
 from shapelint.isolation.branching import Branch, package_of, start_branch
 from shapelint.isolation.jobs import Failure, Job
+from shapelint.isolation.large_pages import gather
 from shapelint.isolation.scheduling import Scheduler
 from shapelint.isolation.warming import warm
 from shapelint.isolation.worker import EXIT, prepared
@@ -34,6 +35,9 @@ _PRELOADED: Final = (
     "shapelint.loading.building",
     "shapelint.rules",
 )
+
+# Up to so many files for each worker are checked sooner than getting ready for more takes.
+_FEW: Final = 2
 
 
 def main(descriptor: int) -> NoReturn:
@@ -53,11 +57,10 @@ def _serve(descriptor: int) -> None:
     connection = Connection(descriptor)
     at_once: int = connection.recv()
     with tempfile.TemporaryDirectory(prefix="shapelint-") as folder:
-        _preload(Path(folder))
+        _preload()
         server = _Server(connection, at_once, Path(folder))
         try:
-            with prepared():
-                server.serve()
+            server.serve()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the command has ended: nobody wants the rest
         finally:
@@ -77,18 +80,24 @@ class _Server:
         self._inbox: deque[Job | None] = deque()
 
     def serve(self) -> None:
-        while True:
-            for number, result in self._scheduler.step([self._connection]):
-                self._send(number, result)
-            self._receive()
-            while self._inbox:
-                job = self._inbox.popleft()
-                if job is None:
-                    self._serve_packages()
-                elif (package := package_of(job)) is not None:
-                    self._packages.setdefault(package, []).append(job)
-                else:
-                    self._scheduler.submit(job)
+        self._receive()  # the command has named most files while torch was imported
+        _settle(self._folder if len(self._inbox) > _FEW * self._at_once else None)
+        with prepared():
+            while True:
+                self._take_up()
+                for number, result in self._scheduler.step([self._connection]):
+                    self._send(number, result)
+                self._receive()
+
+    def _take_up(self) -> None:
+        while self._inbox:
+            job = self._inbox.popleft()
+            if job is None:
+                self._serve_packages()
+            elif (package := package_of(job)) is not None:
+                self._packages.setdefault(package, []).append(job)
+            else:
+                self._scheduler.submit(job)
 
     def close(self) -> None:
         if self._branch is not None:
@@ -127,7 +136,7 @@ class _Server:
         self._connection.send((number, pickle.dumps(result) if isinstance(result, Failure) else result))
 
 
-def _preload(folder: Path) -> None:
+def _preload() -> None:
     # Imports leave little garbage, and looking for it takes a quarter of their time. Nor is it thrown away at the end:
     # that would leave holes all over the memory, which every worker fills, at the cost of a copied page for each.
     gc.disable()
@@ -135,9 +144,16 @@ def _preload(folder: Path) -> None:
         # Without torch, or with a broken one, the user's own `import torch` says so, at its line.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    with contextlib.suppress(Exception):  # the same
-        warm(folder)
+
+
+def _settle(folder: Path | None) -> None:
+    """Get ready to be forked; with a folder to work in, also for what pays for itself where there are many workers."""
+    if folder is not None:
+        with contextlib.suppress(Exception):  # without torch, or with a broken one
+            warm(folder)
     trust_listings()
+    if folder is not None:
+        gather()
     gc.freeze()  # forks do not copy the pages of what a collection would touch
     gc.enable()
 

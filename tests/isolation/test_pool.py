@@ -61,3 +61,12 @@ def test_numbers_tell_jobs_apart(tmp_path: Path) -> None:
 def test_a_job_afresh_shares_no_package(package: Path) -> None:
     assert package_of(job(0, package / "a.py")) is not None
     assert package_of(job(0, package / "a.py", afresh=True)) is None
+
+
+@pytest.mark.parametrize(("files", "warm"), [(1, False), (9, True)])
+def test_many_files_find_what_they_need_loaded(tmp_path: Path, files: int, warm: bool) -> None:
+    loaded = "'shapelint.rules.summary' in __import__('sys').modules"
+    with Pool(1) as pool:
+        for number in range(files):
+            pool.submit(Job(number, eval, (loaded,), tmp_path / f"{number}.py", Limits()))
+        assert taken(pool) == dict.fromkeys(range(files), warm)
