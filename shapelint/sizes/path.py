@@ -58,6 +58,9 @@ class Path:
         Raises:
             Undecided: that cannot be found out.
         """
+        settling = self._settling
+        if settling is not None and settling.domain is self.domain:
+            condition = settling.condition(condition)  # as others here had to be, which is known by now
         try:
             return condition, self.domain.status(condition)
         except TooComplex as limit:

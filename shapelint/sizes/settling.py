@@ -82,11 +82,12 @@ class Settling:
         if low is not None and low == high:
             return ex.constant(low)
         for other in others:
+            if other.support != factor.support or not other.affine:
+                continue
             times = _growth(factor) / _growth(other)
-            if other.affine and other.support == factor.support and times.denominator == 1:
-                multiple = ex.scale(other, int(times))
-                if self._is_true(compare(ex.subtract(factor, multiple), "==")):
-                    return multiple
+            multiple = ex.scale(other, int(times))
+            if times.denominator == 1 and self._is_true(compare(ex.subtract(factor, multiple), "==")):
+                return multiple
         return factor
 
     def _is_true(self, condition: bool | Condition) -> bool:
@@ -144,4 +145,7 @@ def _factors(term: ex.Term) -> tuple[Expr, ...]:
 
 def _growth(factor: Expr) -> Fraction:
     """How a factor grows with its symbol, 1 where that is no fixed rate."""
-    return ex.slope(factor) or Fraction(1)
+    if "growth" not in factor.memo:
+        factor.memo["growth"] = ex.slope(factor) or Fraction(1)
+    known: Fraction = factor.memo["growth"]
+    return known
