@@ -355,4 +355,6 @@ def show_value(value: Any) -> str:
         return f"nn.{type(value).__name__}()"
     if callable(value) and hasattr(value, "__name__"):
         return f"torch.{value.__name__}"
-    return repr(value)
+    text = repr(value)
+    # a configuration that shows itself in full: it was made with its defaults
+    return f"{type(value).__name__}()" if "\n" in text else text

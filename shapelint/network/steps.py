@@ -6,12 +6,12 @@ Layers and functions are read alike; every parameter is taken per axis.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from shapelint.sizes import Size, formulas, scaled_floor, smin
+from shapelint.sizes import Dim, Size, formulas, scaled_floor, smin
 from shapelint.tracing.record import Call
 
 Parameters = Mapping[str, Any]
@@ -200,12 +200,26 @@ def argument_names(call: Call) -> tuple[str, ...]:
     return known[1] if known else ()
 
 
+_WINDOW = ("kernel_size", "stride", "padding", "dilation", "output_padding")
+
+
+def flat(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, and those in tuples and lists among them."""
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            yield from value
+        else:
+            yield value
+
+
 def window_of(call: Call, axis: int, axes: int) -> Window | None:
     """The sliding window of a call on the spatial axis ``axis`` (negative) of ``axes``; ``None`` if it has none."""
     kind = kind_of(call)
     if kind not in ("conv", "conv_transpose", "pool", "unpool"):
         return None
     given = parameters_of(call)
+    if any(isinstance(value, Dim) for value in flat(given.get(name) for name in _WINDOW)):
+        return None  # a window as large as the input, or a part of it
     weight = given.get("weight")
     kernel = given.get("kernel_size") if weight is None else tuple(weight.shape[2:])
 

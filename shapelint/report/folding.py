@@ -20,6 +20,7 @@ _MOST_TOLD: Final = 3
 
 _NOT_BUILT: Final = "could not be built with the arguments that were assumed"
 _NOT_RUN: Final = "does not fit the inputs or arguments that were assumed"
+_PINNED: Final = "models that take few sizes only, as their lines say"
 _NOT_PROVEN: Final = "enumerated or probed, not proven"
 
 
@@ -46,6 +47,8 @@ def _joined(findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
 def _kind(finding: Diagnostic) -> str:
     if finding.severity is not Severity.NOTE:
         return ""
+    if finding.code == "SL303" and not finding.assumed:
+        return _PINNED
     if finding.assumed:
         return _NOT_BUILT if finding.code == "SL902" else _NOT_RUN
     return _NOT_PROVEN if finding.code == "SL905" else ""
@@ -56,6 +59,8 @@ def _sentences(many: dict[str, int]) -> Iterator[str]:
         yield f"{plural(many[_NOT_BUILT], 'model')} {_NOT_BUILT}."
     if _NOT_RUN in many:
         yield f"{plural(many[_NOT_RUN], 'note')} on what {_NOT_RUN}."
+    if _PINNED in many:
+        yield f"{plural(many[_PINNED], 'note')} on {_PINNED}."
     if _NOT_PROVEN in many:
         yield f"{plural(many[_NOT_PROVEN], 'model')} {_NOT_PROVEN}."
     if many:

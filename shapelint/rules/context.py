@@ -342,7 +342,7 @@ class Context:
                 sizes = sizes.unite(other)
             first = members[0][0]
             example = self._example_of(first, members[0][1])
-            symbols, culprits = self._blame(first.call, sizes)
+            symbols, culprits = self._blame(first.call, sizes, broadcasts="broadcast" in first.reason)
             kind = _kind_of(first, bool(symbols))
             failures = tuple(f for f, _ in members)
             yield Fault(kind, sizes, example, failures, first.call, symbols, culprits if kind == "merge" else ())
@@ -367,7 +367,9 @@ class Context:
                 return square
         return env
 
-    def _blame(self, call: Call | None, sizes: Domain) -> tuple[tuple[str, ...], tuple[Culprit, ...]]:
+    def _blame(
+        self, call: Call | None, sizes: Domain, *, broadcasts: bool
+    ) -> tuple[tuple[str, ...], tuple[Culprit, ...]]:
         """The axes on which a merge's operands differ, and the culprits on the way to them."""
         if call is None:
             return (), ()
@@ -381,7 +383,7 @@ class Context:
         culprits: dict[Culprit, None] = {}
         first = operands[0]
         for other in operands[1:]:
-            for symbol in self._differing(first, other, sizes):
+            for symbol in self._differing(first, other, sizes, broadcasts):
                 symbols[symbol] = None
         for operand in operands if symbols else ():
             producer = self.network.producer(operand)
@@ -390,10 +392,12 @@ class Context:
                 culprits.update(dict.fromkeys(carried.get(symbol, ())))
         return tuple(symbols), tuple(culprits)
 
-    def _differing(self, a: SymbolicTensor, b: SymbolicTensor, sizes: Domain) -> Iterator[str]:
+    def _differing(self, a: SymbolicTensor, b: SymbolicTensor, sizes: Domain, broadcasts: bool) -> Iterator[str]:
         for x, y in zip(reversed(a.sizes), reversed(b.sizes), strict=False):
             if x is y or not (isinstance(x, Dim) or isinstance(y, Dim)):
                 continue
+            if broadcasts and any(type(size) is int and size == 1 for size in (x, y)):
+                continue  # it is another axis that is refused
             found = scale_of(x) or scale_of(y)
             if found and found[0] in self.symbols and self.differ(x, y, sizes) is not None:
                 yield found[0]
@@ -621,11 +625,20 @@ def _kind_of(failure: Failure, merge: bool) -> str:
         return "channels"
     if merge:
         return "merge"
+    if failure.condition is not None and _of_channels(failure):
+        return "channels"
     return "collapse" if is_collapse(failure) else "refused"
 
 
 def _spatial(condition: Condition) -> bool:
     return any(symbol not in ("N", "C") for symbol in condition.support())
+
+
+def _of_channels(failure: Failure) -> bool:
+    """Do tensors meet whose numbers of channels alone differ?"""
+    assert failure.condition is not None
+    several = failure.call is not None and len(list(operands_of(failure.call))) > 1
+    return several and "C" in failure.condition.support() and not _spatial(failure.condition)
 
 
 def _place_key(place: Place | None) -> object:

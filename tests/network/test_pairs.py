@@ -163,3 +163,13 @@ def test_windows_agree_with_torch(window: Window, width: int) -> None:
         )
     assert window.width(width) == y.shape[-1]
     assert window.arithmetic(width).endswith(f"= {y.shape[-1]}")
+
+
+def test_a_window_of_the_inputs_own_size_is_no_step() -> None:
+    class Halving(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.avg_pool2d(x, kernel_size=(x.shape[2] // 2, x.shape[3] // 2))
+
+    analysis = shapelint.analyze(Halving(), X)
+    assert not [step for step in analysis.network.steps if step.window is not None]
+    assert "proven" in analysis.summary()

@@ -211,3 +211,18 @@ def test_that_a_guess_leaves_few_sizes_is_told_as_one() -> None:
     assert finding.message.endswith("(with assumed inputs: say with --input what they are)")
     (declared,) = shapelint.analyze(Joining(), [("N", 3, "H", "W"), ("N", 3, "H", "W")]).diagnostics
     assert (declared.code, declared.assumed) == ("SL303", False)
+
+
+def test_channels_that_are_refused_are_no_mismatch_of_what_is_broadcast() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.dim() == 4
+            assert x.shape[1] % 32 == 0
+            return x * self.scale.view(1, -1, 1, 1)
+
+    (finding,) = shapelint.analyze(Scaled()).diagnostics
+    assert (finding.code, finding.severity) == ("SL904", Severity.NOTE)
