@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from shapelint.sizes import condition as conditions
@@ -58,9 +58,6 @@ class Path:
         Raises:
             Undecided: that cannot be found out.
         """
-        settling = self._settling
-        if settling is not None and settling.domain is self.domain:
-            condition = settling.condition(condition)  # as others here had to be, which is known by now
         try:
             return condition, self.domain.status(condition)
         except TooComplex as limit:
@@ -81,14 +78,16 @@ class Path:
                 self._settling = Settling(self.domain)
             self._settling.open = None
             started = time.monotonic()
-            try:
-                with within(MOST_SECONDS - self._seconds):
-                    return attempt(self._settling)
-            except TooComplex:
-                if self._settling.open is None or self._seconds > MOST_SECONDS:
-                    break
-            finally:
-                self._seconds += time.monotonic() - started
+            found: Found | None = None
+            with within(MOST_SECONDS - self._seconds), suppress(TooComplex):
+                found = attempt(self._settling)
+            self._seconds += time.monotonic() - started
+            if self._seconds > MOST_SECONDS:
+                break  # what was found may be for lack of time, and would be otherwise when the path is run again
+            if found is not None:
+                return found
+            if self._settling.open is None:
+                break
             self.fork(self._settling.open)
         raise Undecided(str(limit)) from limit
 
