@@ -39,7 +39,7 @@ class Checker:
         memory: megabytes for one file.
         allow: what user code may do beyond computing.
         cache: results of earlier runs.
-        on_progress: told (done, of how many) after each file.
+        on_progress: told (done, of how many) when the files to be checked are known, and after each.
         pool: workers to use, whose owner ends them; else there are new ones for each call.
     """
 
@@ -71,6 +71,7 @@ class Checker:
     def _check(self, asked: Asked, results: dict[int, LintResult]) -> None:
         project = Project()
         rests_on: dict[int, Dependencies] = {}
+        self._tell_progress(results, asked)
         with ExitStack() as stack:
             pool = self.pool
             for number in [number for number in range(len(asked)) if number not in results]:
@@ -100,6 +101,9 @@ class Checker:
         request, question = asked[number]
         if self.cache is not None and request.text is None:
             self.cache.put(_name(request, question), self._key(question), found, rests_on)
+        self._tell_progress(results, asked)
+
+    def _tell_progress(self, results: dict[int, LintResult], asked: Asked) -> None:
         if self.on_progress is not None:
             self.on_progress(len(results), len(asked))
 

@@ -134,6 +134,14 @@ def test_what_is_allowed_is_not_refused(tmp_path: Path, monkeypatch: pytest.Monk
     assert Path("log.txt").read_text() == "x"
 
 
+def test_progress_is_told_from_the_start(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"empty{number}.py").touch()
+    told: list[tuple[int, int]] = []
+    lint_detailed([str(tmp_path)], check_all=Checker(on_progress=lambda *count: told.append(count)))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
 def test_workers_are_spawned_where_fork_is_missing(tmp_path: Path) -> None:
     with Pool(1, method="spawn") as pool:
         pool.submit(Job(0, os.path.basename, ("a/b",), tmp_path / "net.py", Limits()))
