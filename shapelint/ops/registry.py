@@ -121,7 +121,9 @@ def name_of(target: Any) -> str:
     """What people call an operation: ``torch.nonzero``, ``Tensor.reshape``, ``LayerNorm``."""
     if isinstance(target, nn.Module):
         return type(target).__name__
-    name = str(getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or target)
+    # a scripted method has its name in ``name``
+    named = (getattr(target, attribute, None) for attribute in ("__qualname__", "__name__", "name"))
+    name = str(next(filter(None, named), target))
     owner, _, rest = name.partition(".")
     return f"{_OWNERS[owner]}.{rest}" if owner in _OWNERS else name
 

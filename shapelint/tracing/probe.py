@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from shapelint.ops.registry import Spec, name_of
+from shapelint.ops.registry import Spec
 from shapelint.sizes import Domain, Size, Undecided
 from shapelint.sizes.dim import Dim, Ratio, evaluate
 from shapelint.tracing.tensor import SymbolicTensor
@@ -19,8 +19,11 @@ _TRIES = 600
 _REACHES = (8, 24, 100, 260)
 
 
-def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain) -> Any:
+def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain, why: str) -> Any:
     """The result of ``func`` with sizes fitted to runs at sample sizes.
+
+    Args:
+        why: the reason that a rule is not enough, for whoever is told that this is not either.
 
     Raises:
         Undecided: the runs disagree with every formula tried, or none succeeds.
@@ -39,12 +42,11 @@ def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Doma
         leaves: list[Any] = []
         structure = _flatten(result, leaves)
         runs.append((env, leaves, structure))
-    name = name_of(func)
     if not runs:
-        raise Undecided(f"{name} has no shape rule and does not run on the meta device ({last})")
+        raise Undecided(f"{why}, and it does not run on the meta device ({last})")
     if failures or any(str(structure) != str(runs[0][2]) for _, _, structure in runs):
-        raise Undecided(f"{name} has no shape rule and behaves differently for different sizes")
-    fitted = iter([_fit([(env, leaves[i]) for env, leaves, _ in runs], sizes, name) for i in range(len(runs[0][1]))])
+        raise Undecided(f"{why}, and it behaves differently for different sizes")
+    fitted = iter([_fit([(env, leaves[i]) for env, leaves, _ in runs], sizes, why) for i in range(len(runs[0][1]))])
     return _build(runs[0][2], fitted)
 
 
@@ -136,14 +138,14 @@ def _sizes_in(value: Any) -> list[Size]:
     return list(found.values())
 
 
-def _fit(points: list[tuple[dict[str, int], int]], sizes: list[Size], name: str) -> Size:
+def _fit(points: list[tuple[dict[str, int], int]], sizes: list[Size], why: str) -> Size:
     values = {value for _, value in points}
     if len(values) == 1 and len(points) > 1:
         return values.pop()
     for candidate in _candidates(points, sizes):
         if all(evaluate(candidate, env) == value for env, value in points):
             return candidate
-    raise Undecided(f"{name} has no shape rule and no simple formula fits its output size")
+    raise Undecided(f"{why}, and no simple formula fits its output size")
 
 
 def _candidates(points: list[tuple[dict[str, int], int]], sizes: list[Size]) -> Iterator[Size]:

@@ -607,7 +607,7 @@ class Tracer:
     def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
         place, layer = places.caller(), self.layers[-1]
         call = Call(next(self.indices), "function", func, layer, args, kwargs, place, self.path.sizes, probed=True)
-        result = probe(func, args, kwargs, self.path.domain)
+        result = probe(func, args, kwargs, self.path.domain, why)
         if why not in self.probes:
             self.probes.append(why)
         return self._finish(call, result, args[0] if args else None)

@@ -66,3 +66,25 @@ def test_lazy_layers_that_must_be_run_are_copied() -> None:
     assert analysis.certainty == "enumerated"
     assert analysis.output_shape(H=3, W=5) == (2, 4, 3, 3)
     assert not analysis.accepts(H=3, W=2)
+
+
+class SomeScripted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.jit.trace(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 8, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+class CutByTensor(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tensor_split(x, torch.tensor([1, 3]), dim=2)[0]
+
+
+def test_why_an_operation_was_run_instead_is_told_in_its_words() -> None:
+    scripted = shapelint.analyze(SomeScripted(), ("N", 3, "H", "W")).certainty_reasons[0]
+    assert scripted.startswith("forward has no shape rule, and it behaves differently for different sizes")
+    cut = shapelint.analyze(CutByTensor(), ("N", 3, "H", "W")).certainty_reasons[0]
+    assert "tensor_split at positions given by a tensor" in cut
+    assert "no shape rule" not in cut
