@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -38,9 +39,13 @@ class Held:
 
 def held(value: Any) -> Held:
     """What a value is now."""
+    return _Reader().whole(value)
+
+
+def all_held(values: Mapping[str, Any]) -> dict[str, Held]:
+    """What variables hold now, and which of them hold the same object (``h is not start`` may be asked)."""
     reader = _Reader()
-    structure = reader.read(value)
-    return Held(structure, tuple(reader.sizes), frozenset(reader.containers))
+    return {name: reader.whole(value) for name, value in values.items()}
 
 
 def is_same(a: Held, b: Held) -> bool:
@@ -55,6 +60,11 @@ class _Reader:
         self.sizes: list[Any] = []
         self.containers: set[int] = set()
         self._seen: dict[int, int] = {}
+
+    def whole(self, value: Any) -> Held:
+        self.sizes, self.containers = [], set()
+        structure = self.read(value)
+        return Held(structure, tuple(self.sizes), frozenset(self.containers))
 
     def read(self, value: Any) -> Any:
         kind = type(value)

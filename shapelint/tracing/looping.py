@@ -25,7 +25,7 @@ from shapelint.sizes import Condition, Dim, Size, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import dim, of
 from shapelint.tracing.carried import Span, has_loop, joining_calls, loop_names, span_of
-from shapelint.tracing.holding import Held, held, is_same
+from shapelint.tracing.holding import Held, all_held, held, is_same
 from shapelint.tracing.places import is_internal
 from shapelint.tracing.repeated import Collecting, Repeated, use_rounds
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_rows
@@ -209,10 +209,13 @@ class Rounds:
             if _is_only_here(frame, name, current.start):
                 current.lists[name] = current.start[name]
                 _set_local(frame, name, Collecting(current.start[name], current.left))
-        now = _locals(frame)
-        current.state = {name: held(now[name]) for name in current.start if name not in current.lists}
-        current.state[_GLOBALS] = _globals(frame)
+        current.state = self._state(current, _locals(frame))
         return current
+
+    def _state(self, current: Round, now: dict[str, Any]) -> dict[str, Held]:
+        """What the variables hold that rounds hand on, but for the lists that they fill."""
+        watched = {name: now[name] for name in current.start if name in now and name not in current.lists}
+        return all_held({**watched, _GLOBALS: _globals(current.frame)})
 
     def _end(self, current: Round) -> None:
         """The round is over: check that it stands for all, and go on after the last of them."""
@@ -221,7 +224,11 @@ class Rounds:
             raise Undecided(f"a loop of {current.times} rounds is gone through from several functions")
         path.check_innermost(current)
         now = _locals(frame)
-        changed = [name for name, before in current.state.items() if not self._is_kept(current, name, before, now)]
+        state = self._state(current, now)
+        for name, axis, step in current.plan.growing:
+            grown = _grown(current.start[name], axis, step * (current.position - current.plan.first + 1))
+            current.state[name] = held(grown)
+        changed = [n for n, before in current.state.items() if n not in state or not is_same(before, state[n])]
         if changed:
             self._change_plan(current, changed, now)
         lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
@@ -232,18 +239,6 @@ class Rounds:
         for name, items in lists.items():
             left_alone = not list.__len__(items)
             _set_local(frame, name, current.lists[name] if left_alone else items.after(rounds))
-
-    def _is_kept(self, current: Round, name: str, before: Held, now: dict[str, Any]) -> bool:
-        """Whether a round leaves a variable as it found it, but for what it grows by."""
-        if name == _GLOBALS:
-            return is_same(before, _globals(current.frame))
-        if name not in now:
-            return False
-        for growing, axis, step in current.plan.growing:
-            if growing == name:
-                grown = _grown(current.start[name], axis, step * (current.position - current.plan.first + 1))
-                return is_same(held(grown), held(now[name]))
-        return is_same(before, held(now[name]))
 
     def _filled(self, current: Round, name: str, items: Any) -> Collecting:
         if type(items) is not Collecting:
@@ -348,10 +343,10 @@ def _set_local(frame: FrameType, name: str, value: Any) -> None:
     ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
-def _globals(frame: FrameType) -> Held:
+def _globals(frame: FrameType) -> list[Any]:
     """The global numbers, lists and dicts that a function names."""
     names = [n for n in frame.f_code.co_names if type(frame.f_globals.get(n)) in (int, float, list, dict, set)]
-    return held([(name, frame.f_globals[name]) for name in names])
+    return [(name, frame.f_globals[name]) for name in names]
 
 
 def _is_only_here(frame: FrameType, name: str, start: dict[str, Any]) -> bool:
