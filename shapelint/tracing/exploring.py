@@ -21,8 +21,8 @@ from shapelint.sizes.dim import dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
-from shapelint.tracing.carried import Span
-from shapelint.tracing.looping import Plan, Round, Site, at_beginning
+from shapelint.tracing.loops.rounds import Plan, Round, Site, at_beginning
+from shapelint.tracing.loops.source import Span
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Played
 from shapelint.tracing.state import Written

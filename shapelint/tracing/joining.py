@@ -16,7 +16,7 @@ from shapelint.sizes.condition import compare
 from shapelint.sizes.dim import Dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, divisors
-from shapelint.tracing.repeated import Repeated
+from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.running import holds_tensors
 from shapelint.tracing.tensor import SymbolicTensor
 

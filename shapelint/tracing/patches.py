@@ -28,8 +28,8 @@ from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
 from shapelint.sizes.expr import Expr
-from shapelint.tracing.looping import SymbolicRange, backwards, numbered, side_by_side
-from shapelint.tracing.repeated import Repeated
+from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
+from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
 
 _SYMBOLIC = (Dim, Ratio, FloatProduct)

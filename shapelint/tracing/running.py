@@ -16,8 +16,8 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import Dim, evaluate
 from shapelint.tracing.inputs import Contents, Inputs
+from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.patches import Patches, eagerly
-from shapelint.tracing.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor
 from shapelint.unknown import agreed
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.tracing.holding import OWN_TABLES
+from shapelint.tracing.loops.holding import OWN_TABLES
 from shapelint.tracing.patches import unexchanged
 from shapelint.tracing.tensor import SymbolicTensor
 

@@ -44,11 +44,12 @@ from shapelint.sizes.settling import Settling
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
-from shapelint.tracing.looping import Plan, Replan, Site, at_beginning, joined_in, names_in
+from shapelint.tracing.loops.repeated import Repeated
+from shapelint.tracing.loops.rounds import Plan, Replan, Site, at_beginning, joined_in
+from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
-from shapelint.tracing.repeated import Repeated
 from shapelint.tracing.replaying import Played, Question, asked, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import known_result, plain_numbers

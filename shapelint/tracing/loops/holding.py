@@ -14,7 +14,7 @@ from torch import nn
 
 from shapelint.sizes import Dim, Ratio, implied
 from shapelint.sizes.dim import FloatProduct
-from shapelint.tracing.repeated import Repeated
+from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor
 
 OWN_TABLES = frozenset(nn.Module().__dict__)

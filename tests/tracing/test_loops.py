@@ -461,7 +461,7 @@ def test_rounds_that_are_not_alike_are_no_proof(forward: Callable[[Any, Tensor],
     analysis = shapelint.analyze(Recurrent(forward), ("N", "T", 4), limits=limits)
     if forward is not _grows_more_and_more:  # there are few rounds, so each number of them is explored
         assert analysis.certainty == "enumerated"
-        assert "test_looping.py:" in analysis.certainty_reasons[0]
+        assert "test_loops.py:" in analysis.certainty_reasons[0]
     assert_as_pytorch(analysis, forward)
 
 

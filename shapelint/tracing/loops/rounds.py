@@ -1,0 +1,333 @@
+"""One round stands for all that are alike.
+
+``for t in range(x.shape[1])`` runs its body once, for a round of which only the bounds are known. What the round
+requires must hold for every round; a branch that tells rounds apart, or a variable that a round leaves with another
+shape than it found, sends the analysis back to run the first or the last rounds one by one. What a round leaves as
+it was found (a hidden state) stays so in all of them, by induction; a tensor that grows by the same number in every
+round (``out = torch.cat([out, x_t])``) is found, and checked, to have grown by that number times the round's; a list
+that is appended to becomes :class:`Repeated`.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from shapelint.sizes import Condition, Size, Undecided
+from shapelint.sizes import path as paths
+from shapelint.sizes.dim import dim
+from shapelint.tracing.loops.holding import Held, all_held, held, is_same
+from shapelint.tracing.loops.repeated import Collecting, Repeated
+from shapelint.tracing.loops.source import Span, has_loop, joining_calls, loop_names, span_of
+from shapelint.tracing.loops.symbols import with_numbers
+from shapelint.tracing.loops.variables import (
+    COMPREHENSION,
+    global_values,
+    grown,
+    growth,
+    is_only_here,
+    local_variables,
+    set_local,
+)
+from shapelint.tracing.places import is_internal
+
+if TYPE_CHECKING:
+    from shapelint.tracing.exploring import ExploringPath
+
+_GET_ITER = dis.opmap["GET_ITER"]
+_LOOPING = frozenset({"FOR_ITER", "PRECALL", "CALL", "CALL_FUNCTION"})
+"""What follows on it in a loop: the loop itself, or the call of a comprehension."""
+
+_BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+MAX_ALONE = 4
+"""At most this many rounds at either end of a loop are run one by one."""
+
+Site = tuple[CodeType, int, int]
+"""A loop in the code, and which of the stretches of alike items it goes through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a loop is run.
+
+    Attributes:
+        first: so many rounds at its beginning are run one by one,
+        last: and so many at its end.
+        growing: local variables (and an axis, ``None`` for a number) that grow by the same number in every round.
+    """
+
+    first: int = 0
+    last: int = 0
+    growing: tuple[tuple[str, int | None, int], ...] = ()
+
+
+class Replan(BaseException):
+    """The analysis starts again, with another plan for a loop. No ``except Exception`` of a model may swallow it."""
+
+    def __init__(self, site: Site, plan: Plan) -> None:
+        super().__init__(f"{site} is to be run with {plan}")
+        self.site, self.plan = site, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Items of a loop that are alike: how many, and the one at a position among them."""
+
+    times: Size
+    at: Callable[[Any], Any]
+
+
+@dataclass(eq=False)
+class Round:
+    """The round that stands for many.
+
+    Attributes:
+        number: the symbol for its position among the stretch's, from 1.
+        start: local variables before the first of the rounds that it stands for,
+        state: and what they hold at its own beginning.
+        lists: those among them that the loop fills.
+    """
+
+    site: Site
+    plan: Plan
+    path: ExploringPath
+    frame: FrameType
+    number: str
+    times: Any
+    start: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Held] = field(default_factory=dict)
+    lists: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def position(self) -> Any:
+        """Its position, from 0."""
+        return dim(self.number) - 1
+
+    def other_plan(self, plan: Plan, why: str) -> NoReturn:
+        """Start again with this plan, if it is one.
+
+        Raises:
+            Undecided: no more rounds are run one by one.
+        """
+        if max(plan.first, plan.last) > MAX_ALONE:
+            raise Undecided(f"a loop of {self.times} rounds cannot be followed as a whole: {why}")
+        raise Replan(self.site, plan)
+
+    def told_apart(self, condition: Condition) -> NoReturn:
+        """A branch that some rounds take and others do not: run those at the ends one by one if that settles it."""
+        plan, domain, number = self.plan, self.path.domain, dim(self.number)
+        ways = [(a, b) for a in range(MAX_ALONE + 1) for b in range(MAX_ALONE + 1) if a + b]
+        for first, last in sorted(ways, key=sum):
+            inner = domain.restrict(number > plan.first + first).restrict(number <= self.times - plan.last - last)
+            if not inner.is_empty() and inner.status(condition) is not None:
+                self.other_plan(replace(plan, first=plan.first + first, last=plan.last + last), f"{condition} differs")
+        raise Undecided(
+            f"a loop of {self.times} rounds cannot be followed as a whole: {condition} holds in some of them only"
+        )
+
+    def used_later(self) -> NoReturn:
+        """What this round made is used after the loop, where it is the last round's."""
+        self.other_plan(replace(self.plan, last=self.plan.last + 1), "what a round in its middle made is used later")
+
+    def left(self) -> NoReturn:
+        """The loop ended with this round (``break``, ``return``), though others were to follow."""
+        self.other_plan(_one_more(self.plan), "it is left before its end")
+
+
+class Rounds:
+    """The iterator of a loop."""
+
+    def __init__(self, stretches: list[Stretch], path: ExploringPath) -> None:
+        self._path = path
+        self._items = self._all(stretches)
+        self._frame: FrameType | None = None
+        self._times: list[Any] = []
+
+    def __iter__(self) -> Rounds:
+        return self
+
+    def __next__(self) -> Any:
+        self._frame = sys._getframe(1)
+        try:
+            return next(self._items)
+        finally:
+            self._frame = None
+
+    def _all(self, stretches: list[Stretch]) -> Iterator[Any]:
+        for number, stretch in enumerate(stretches):
+            if type(stretch.times) is int:
+                yield from map(self._alone, map(stretch.at, range(stretch.times)))
+            else:
+                self._check_place(stretch.times)
+                yield from self._many(number, stretch)
+        frame = self._frame
+        assert frame is not None
+        if frame.f_code.co_name == COMPREHENSION:
+            for span in _joined_by(frame):
+                self._path.comprehensions[id(frame.f_back), span] = (frame.f_back, self._times)
+
+    def _alone(self, item: Any) -> Any:
+        self._times.append(1)
+        return item
+
+    def _check_place(self, times: Any) -> None:
+        """What the loop does must be seen: it is a statement, or makes a list that is joined and nothing else."""
+        frame = self._frame
+        assert frame is not None
+        if frame.f_code.co_name == COMPREHENSION:
+            if not _joined_by(frame):
+                raise Undecided(f"a list of {times} items is used otherwise than to be joined once (stack, cat)")
+        elif not has_loop(frame.f_code, _line(frame.f_code, frame.f_lasti)):
+            raise Undecided(f"{times} items are gone through by other code than a loop")
+
+    def _many(self, number: int, stretch: Stretch) -> Iterator[Any]:
+        """The items of one stretch: some at either end, and one for all between."""
+        frame = self._frame
+        assert frame is not None
+        site = (frame.f_code, frame.f_lasti, number)
+        plan = self._path.plans.get(site, Plan())
+        times = stretch.times
+        for position in range(plan.first + plan.last):
+            if position == plan.first and bool(times > plan.first + plan.last):
+                break
+            if not times > position:
+                return
+            yield self._alone(stretch.at(position))
+        if not times > plan.first + plan.last:
+            return
+        current = self._begin(site, plan, times)
+        self._times.append(times - plan.first - plan.last)
+        yield stretch.at(current.position)
+        self._end(current)
+        for position in range(plan.last):
+            yield self._alone(stretch.at(times - (plan.last - position)))
+
+    def _begin(self, site: Site, plan: Plan, times: Any) -> Round:
+        frame, path = self._frame, self._path
+        assert frame is not None
+        current = Round(site, plan, path, frame, f"{_target(site)}#{next(path.numbers)}", times)
+        path.enter(current)
+        names = loop_names(site[0], _line(site[0], site[1]))
+        current.start = {name: value for name, value in local_variables(frame).items() if name not in names.own}
+        for name, axis, step in plan.growing:
+            set_local(frame, name, grown(current.start[name], axis, step * (current.position - plan.first)))
+        for name in names.filled:
+            if is_only_here(frame, name, current.start):
+                current.lists[name] = current.start[name]
+                set_local(frame, name, Collecting(current.start[name], current.left))
+        current.state = self._state(current, local_variables(frame))
+        return current
+
+    def _state(self, current: Round, now: dict[str, Any]) -> dict[str, Held]:
+        """What the variables hold that rounds hand on, but for the lists that they fill."""
+        watched = {name: now[name] for name in current.start if name in now and name not in current.lists}
+        return all_held({**watched, _GLOBALS: global_values(current.frame)})
+
+    def _end(self, current: Round) -> None:
+        """The round is over: check that it stands for all, and go on after the last of them."""
+        frame, path = self._frame, self._path
+        if frame is not current.frame:
+            raise Undecided(f"a loop of {current.times} rounds is gone through from several functions")
+        path.check_innermost(current)
+        now = local_variables(frame)
+        state = self._state(current, now)
+        for name, axis, step in current.plan.growing:
+            after = grown(current.start[name], axis, step * (current.position - current.plan.first + 1))
+            current.state[name] = held(after)
+        changed = [n for n, before in current.state.items() if n not in state or not is_same(before, state[n])]
+        if changed:
+            self._change_plan(current, changed, now)
+        lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
+        path.leave(current)
+        rounds = current.times - current.plan.first - current.plan.last
+        for name, axis, step in current.plan.growing:
+            set_local(frame, name, grown(current.start[name], axis, step * rounds))
+        for name, items in lists.items():
+            left_alone = not list.__len__(items)
+            set_local(frame, name, current.lists[name] if left_alone else items.after(rounds))
+
+    def _filled(self, current: Round, name: str, items: Any) -> Collecting:
+        if type(items) is not Collecting:
+            raise Undecided(f"a loop of {current.times} rounds cannot be followed as a whole: it replaces `{name}`")
+        if items.looked_at is not None and not is_same(held(items.looked_at), held(items.added[-1])):
+            current.other_plan(_one_more(current.plan), f"what it adds to `{name}` changes")
+        return items
+
+    def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any]) -> NoReturn:
+        plan = current.plan
+        steps = [growth(name, current.start.get(name), now.get(name)) for name in changed]
+        if not plan.growing and all(steps):
+            raise Replan(current.site, replace(plan, growing=tuple(step for step in steps if step is not None)))
+        what = ", ".join(f"`{name}`" for name in changed if name != _GLOBALS) or "something global"
+        current.other_plan(_one_more(plan), f"{what} changes from round to round")
+
+
+def at_beginning(value: Any, rounds: Iterable[Round]) -> Any:
+    """A value with the numbers of the first rounds that these stand for in the place of their symbols."""
+    return with_numbers(value, {each.number: each.plan.first + 1 for each in rounds})
+
+
+def rounds(stretches: list[Stretch], otherwise: Callable[[], Any]) -> Any:
+    """The iterator for these items where a loop of the model's own code asks for it; ``otherwise()`` elsewhere."""
+    path: Any = paths.active()
+    frame = _asking()
+    # a loop that `enumerate` or `zip` stand before counts its rounds where this cannot see it
+    if frame is None or frame.f_code.co_code[frame.f_lasti] != _GET_ITER or path is None:
+        return otherwise()
+    following = _instruction_after(frame.f_code, frame.f_lasti)
+    if following is None or following.opname not in _LOOPING or frame.f_code.co_flags & _BIT_BY_BIT:
+        return otherwise()
+    return Rounds(stretches, path)
+
+
+def _asking() -> FrameType | None:
+    """The function of the model that asks for an iterator."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_internal(frame.f_code):
+        frame = frame.f_back
+    return frame
+
+
+_GLOBALS = "(globals)"
+
+
+def _one_more(plan: Plan) -> Plan:
+    return replace(plan, first=plan.first + 1, growing=())
+
+
+def _target(site: Site) -> str:
+    """The loop's variable, for messages."""
+    following = _instruction_after(*site[:2])
+    return str(following.argval) if following is not None and following.opname.startswith("STORE_") else "round"
+
+
+@functools.lru_cache(maxsize=4096)
+def _instruction_after(code: CodeType, offset: int) -> dis.Instruction | None:
+    return next((i for i in dis.get_instructions(code) if i.offset > offset), None)
+
+
+def _line(code: CodeType, offset: int) -> int:
+    return span_of(code, offset)[0] or code.co_firstlineno
+
+
+def _joined_by(frame: FrameType) -> frozenset[Span]:
+    """The one call that takes the list that a comprehension makes, and nothing else does."""
+    around = frame.f_back
+    calls = joining_calls(around.f_code, span_of(frame.f_code, frame.f_lasti)) if around is not None else frozenset()
+    return calls if len(calls) == 1 else frozenset()
+
+
+def joined_in(path: ExploringPath, items: Any) -> Repeated | None:
+    """The list that the model's code is about to join, if its items stand for many."""
+    if type(items) is Repeated:
+        return items
+    frame = _asking() if path.comprehensions else None
+    known = None if frame is None else path.comprehensions.pop((id(frame), span_of(frame.f_code, frame.f_lasti)), None)
+    return None if known is None else Repeated(items, known[1])

@@ -1,0 +1,79 @@
+"""The variables of a running function: reading them, setting them, and how they grow."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+from types import FrameType
+from typing import Any
+
+from shapelint.sizes import Dim
+from shapelint.tracing.loops.holding import held
+from shapelint.tracing.loops.repeated import Repeated
+from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
+
+COMPREHENSION = "<listcomp>"
+"""The name of the function that a list comprehension is to Python."""
+
+
+def local_variables(frame: FrameType) -> dict[str, Any]:
+    """A function's local variables; for a comprehension also those of the function around it."""
+    own = {name: value for name, value in frame.f_locals.items() if not name.startswith(".")}
+    if frame.f_code.co_name == COMPREHENSION and frame.f_back is not None:
+        return {**local_variables(frame.f_back), **{n: v for n, v in own.items() if n in frame.f_code.co_freevars}}
+    return own
+
+
+def set_local(frame: FrameType, name: str, value: Any) -> None:
+    """Give a running function's variable a value, as debuggers do."""
+    frame.f_locals[name] = value
+    ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+
+
+def global_values(frame: FrameType) -> list[Any]:
+    """The global numbers, lists and dicts that a function names."""
+    names = [n for n in frame.f_code.co_names if type(frame.f_globals.get(n)) in (int, float, list, dict, set)]
+    return [(name, frame.f_globals[name]) for name in names]
+
+
+def is_only_here(frame: FrameType, name: str, start: dict[str, Any]) -> bool:
+    """Whether a variable holds a list that nothing else reaches, so that another may take its place."""
+    code, items = frame.f_code, start.get(name)
+    stars = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars]
+    if type(items) not in (list, Repeated) or name in given or name not in code.co_varnames:
+        return False
+    if name in code.co_cellvars:
+        return False
+    return not any(other != name and id(items) in held(value).containers for other, value in start.items())
+
+
+def grown(value: Any, axis: int | None, by: Any) -> Any:
+    """A number, or a tensor along an axis, that has grown."""
+    if axis is None:
+        return value + by
+    sizes = list(value.sizes)
+    sizes[axis] = sizes[axis] + by
+    return symbolic_tensor(tuple(sizes), value.dtype, value.call)
+
+
+def growth(name: str, before: Any, after: Any) -> tuple[str, int | None, int] | None:
+    """By how much a round lets a variable grow, if that is all it does to it."""
+    if _is_size(before) and _is_size(after):
+        step = after - before
+        return (name, None, step) if type(step) is int else None
+    if type(before) is not SymbolicTensor or type(after) is not SymbolicTensor:
+        return None
+    if before.dtype != after.dtype or len(before.sizes) != len(after.sizes) or before.value is not None:
+        return None
+    if before.strided is not None or after.strided is not None:
+        return None
+    steps = [(axis, b - a) for axis, (a, b) in enumerate(zip(before.sizes, after.sizes, strict=True))]
+    changes = [(axis, step) for axis, step in steps if not (type(step) is int and step == 0)]
+    if len(changes) != 1 or type(changes[0][1]) is not int:
+        return None
+    return (name, *changes[0])
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int or isinstance(value, Dim)
