@@ -34,6 +34,10 @@ class Limits:
     enumeration_seconds: float = 8.0
 
 
+FOLLOWING_FOUND: Final = 30.0
+FOLLOWING_MET: Final = 15.0
+"""Seconds for following a model that was found in a file, and in one of a directory: less than the file has in all."""
+
 ENUMERATION_MET: Final = 1.0
 """Seconds for running a model at sizes that was met in a directory, where nobody says otherwise."""
 
@@ -90,7 +94,8 @@ def of_found(limits: Pairs, models: int, *, named: bool) -> Pairs:
     A file that was only met in a directory gets little: what would be run are models whose inputs were guessed.
     """
     share = Limits().enumeration_seconds / max(models, 1)
-    return (("enumeration-seconds", share if named else min(share, ENUMERATION_MET)), *limits)
+    running = share if named else min(share, ENUMERATION_MET)
+    return (("seconds", FOLLOWING_FOUND if named else FOLLOWING_MET), ("enumeration-seconds", running), *limits)
 
 
 def limits_of(*layers: Iterable[tuple[str, float]]) -> Limits:

@@ -11,6 +11,7 @@ from torch import nn
 
 import shapelint
 from shapelint.cli import main
+from shapelint.isolation.jobs import DEFAULT_TIMEOUT
 from shapelint.limits import LimitError, Limits, Pairs, checked, limits_of, of_found, parse
 from shapelint.linting import Question, check_file
 from shapelint.loading.discover import Target
@@ -133,7 +134,9 @@ def test_a_mistake_on_the_command_line_is_told() -> None:
 def test_models_that_were_found_share_the_time_for_running_them(
     given: Pairs, models: int, named: bool, seconds: float
 ) -> None:
-    assert limits_of(of_found(given, models, named=named)).enumeration_seconds == seconds
+    limits = limits_of(of_found(given, models, named=named))
+    assert limits.enumeration_seconds == seconds
+    assert limits.seconds == (30 if named else 15) < DEFAULT_TIMEOUT
 
 
 def test_a_model_that_is_named_has_the_time_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
