@@ -58,6 +58,9 @@ class Outcome:
     state: Written = field(default_factory=dict)
 
 
+Pending = tuple[tuple[int, ...], list[Played | None], list[Any]]
+
+
 class Frame:
     """One call of one module that is being explored.
 
@@ -66,13 +69,17 @@ class Frame:
         narrowed: whether sizes were refused on any path so far.
         on_data: whether this path took a branch on a tensor's contents, which no size decides.
         taken: the outcomes taken so far on this path.
-        pending: decisions of the paths still to run, each with the calls that come before its own.
+        asked: what each branch on this path was about.
+        expected: what the branches were about where ``decisions`` were noted.
+        pending: decisions of the paths still to run, each with the calls that come before its own, and ``expected``.
         written: attributes that modules were given on this path, with what they were before.
         known: calls that this path has in common with the one it branched off from.
         calls: the calls of explored modules made so far on this path; ``None`` for one that must be made again.
     """
 
-    __slots__ = ("calls", "decisions", "known", "narrowed", "on_data", "pending", "taken", "written")
+    __slots__ = (
+        *("asked", "calls", "decisions", "expected", "known", "narrowed", "on_data", "pending", "taken", "written"),
+    )
 
     def __init__(self) -> None:
         self.decisions: tuple[int, ...] = ()
@@ -81,18 +88,27 @@ class Frame:
         self.narrowed = False
         self.on_data = False
         self.taken: list[int] = []
-        self.pending: list[tuple[tuple[int, ...], list[Played | None]]] = []
+        self.asked: list[Any] = []
+        self.expected: list[Any] = []
+        self.pending: list[Pending] = []
         self.written: Written = {}
 
-    def choose(self, options: int) -> int:
-        """Which of several outcomes to take here; the others are left for later runs."""
+    def choose(self, options: int, about: Any) -> int:
+        """Which of several outcomes to take here; the others are left for later runs.
+
+        Raises:
+            Undecided: on the path that this one branched off from, something else was asked here.
+        """
         position = len(self.taken)
+        self.asked.append(about)
         if position < len(self.decisions):
+            if about is not self.expected[position] and str(about) != str(self.expected[position]):
+                raise Undecided(f"run again, the model branches on {about}, and not on {self.expected[position]}")
             choice = self.decisions[position]
         else:
             choice = 0
-            prefix, calls = tuple(self.taken), self.calls.copy()
-            self.pending.extend(((*prefix, option), calls) for option in range(options - 1, 0, -1))
+            prefix, calls, asked = tuple(self.taken), self.calls.copy(), self.asked.copy()
+            self.pending.extend(((*prefix, option), calls, asked) for option in range(options - 1, 0, -1))
         self.taken.append(choice)
         return choice
 
@@ -193,7 +209,7 @@ class ExploringPath(Path):
         if known is not None:
             return known
         self._limit_branches(f"branches on sizes follow one another: {condition}")
-        choice = self.frames[-1].choose(2) == 0
+        choice = self.frames[-1].choose(2, condition) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice
 
@@ -212,7 +228,7 @@ class ExploringPath(Path):
             raise Undecided(what)
         self._limit_branches("branches on what tensors hold follow one another, and no size ends that")
         self.frames[-1].on_data = True
-        return self.frames[-1].choose(2) == 0
+        return self.frames[-1].choose(2, what) == 0
 
     def _limit_branches(self, what: str) -> None:
         """A loop whose end no size decides goes on for ever."""
@@ -355,7 +371,7 @@ def choose_group(path: ExploringPath, groups: list[Group]) -> Group:
         return groups[0]
     if not path.frames:
         raise Undecided("the model returns different structures for different sizes")
-    return groups[path.frames[-1].choose(len(groups))]
+    return groups[path.frames[-1].choose(len(groups), f"which of {len(groups)} structures")]
 
 
 def failures_of(error: BaseException) -> list[Failure]:

@@ -308,10 +308,10 @@ class Tracer:
         self.path.frames.append(frame)
         outcomes: list[Outcome] = []
         try:
-            pending: list[tuple[tuple[int, ...], list[Played | None]]] = [((), [])]
+            pending: list[exploring.Pending] = [((), [], [])]
             while pending:
-                (frame.decisions, frame.known), frame.calls = pending.pop(), []
-                frame.taken, frame.pending, frame.written = [], [], {}
+                (frame.decisions, frame.known, frame.expected), frame.calls = pending.pop(), []
+                frame.taken, frame.asked, frame.pending, frame.written = [], [], [], {}
                 frame.on_data = False
                 self.path.domain = start
                 if outcomes:

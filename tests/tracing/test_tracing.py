@@ -580,3 +580,15 @@ def test_analyses_in_several_threads_give_what_one_gives() -> None:
     with ThreadPoolExecutor(4) as executor:
         assert list(executor.map(sizes, FORWARDS[:8])) == [sizes(forward) for forward in FORWARDS[:8]]
     assert nn.Module.__call__.__code__ is tracer._original_call.__code__
+
+
+def test_a_model_that_branches_otherwise_when_it_is_run_again_is_not_proven() -> None:
+    runs = []
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        runs.append(x)
+        return m.down(x) if x.shape[2 + len(runs) % 2] > 4 else x
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert analysis.certainty_reasons[0].startswith("run again, the model branches on")
