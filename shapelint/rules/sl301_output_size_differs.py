@@ -116,7 +116,7 @@ class OutputSizeDiffers(Rule):
             axis=", ".join(fault.symbols),
             sizes=context.spatial(fault.sizes).sentence(),
             example=f"For {wording.at(env, context.symbols)} it returns {got}",
-            why=f"the output is {made}",
+            why=f"the output is {made}" if len(made) < _LONGEST else "",
             certainty=context.certainty,
             fixes=context.fault_fixes(fault),
         )
