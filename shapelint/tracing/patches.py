@@ -444,15 +444,16 @@ def is_symbolic(value: Any) -> bool:
     return kind is dict and any(is_symbolic(v) for v in value.values())
 
 
-_replacements: dict[str, tuple[int, dict[str, Any]]] = {}
+Namespace = dict[str, Any]
+
+_replacements: dict[str, tuple[Namespace, int, dict[str, Any]]] = {}
 
 
-def _replacements_in(module: ModuleType) -> dict[str, Any]:
+def _replacements_in(namespace: Namespace) -> dict[str, Any]:
     """Names to set in a module's globals, remembered while the module keeps its size."""
-    namespace = vars(module)
-    known = _replacements.get(module.__name__)
-    if known is not None and known[0] == len(namespace):
-        return known[1]
+    known = _replacements.get(namespace["__name__"])
+    if known is not None and known[0] is namespace and known[1] == len(namespace):
+        return known[2]
     names = {name: value for name, value in _BUILTINS.items() if _is_builtin(namespace, name)}
     for name, value in namespace.items():
         plain = _unwrapped(value)
@@ -464,7 +465,7 @@ def _replacements_in(module: ModuleType) -> dict[str, Any]:
             names[name] = _checkpoint
         elif type(value) is BuiltinFunctionType and value.__module__ == "math" and value.__name__ in _MATH:
             names[name] = _MATH[value.__name__]
-    _replacements[module.__name__] = (len(namespace), names)
+    _replacements[namespace["__name__"]] = (namespace, len(namespace), names)
     return names
 
 
@@ -473,23 +474,23 @@ def _is_builtin(namespace: dict[str, Any], name: str) -> bool:
     return namespace.get(name, original) is original
 
 
-_cells: dict[str, tuple[int, list[tuple[Any, Any]]]] = {}
+_cells: dict[str, tuple[Namespace, int, list[tuple[Any, Any]]]] = {}
 
 
-def _cached_cells_in(module: ModuleType) -> list[tuple[Any, Any]]:
+def _cached_cells_in(namespace: Namespace) -> list[tuple[Any, Any]]:
     """Closure cells of a module's methods that hold a cached function (a decorator's own lru_cache)."""
-    namespace = vars(module)
-    known = _cells.get(module.__name__)
-    if known is not None and known[0] == len(namespace):
-        return known[1]
+    name = namespace["__name__"]
+    known = _cells.get(name)
+    if known is not None and known[0] is namespace and known[1] == len(namespace):
+        return known[2]
     found: list[tuple[Any, Any]] = []
     for value in list(namespace.values()):
-        own = isinstance(value, type) and value.__module__ == module.__name__
+        own = isinstance(value, type) and value.__module__ == name
         for member in vars(value).values() if own else (value,):
             function = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
             cells = (function.__closure__ or ()) if isinstance(function, FunctionType) else ()
             found += [(cell, _uncached(cell.cell_contents)) for cell in cells if _is_cached(cell)]
-    _cells[module.__name__] = (len(namespace), found)
+    _cells[name] = (namespace, len(namespace), found)
     return found
 
 
@@ -504,15 +505,14 @@ def _is_foreign(name: str | None) -> bool:
     return not name or name.partition(".")[0] in _FOREIGN
 
 
-_neighbours: dict[str, tuple[int, tuple[str, ...]]] = {}
+_neighbours: dict[str, tuple[Namespace, int, tuple[str, ...]]] = {}
 
 
-def _related(module: ModuleType) -> tuple[str, ...]:
+def _related(namespace: Namespace) -> tuple[str, ...]:
     """Names of the modules whose functions this one's code calls."""
-    namespace = vars(module)
-    known = _neighbours.get(module.__name__)
-    if known is not None and known[0] == len(namespace):
-        return known[1]
+    known = _neighbours.get(namespace["__name__"])
+    if known is not None and known[0] is namespace and known[1] == len(namespace):
+        return known[2]
     found: dict[str, None] = {}
     for value in list(namespace.values()):
         if isinstance(value, ModuleType):
@@ -523,18 +523,33 @@ def _related(module: ModuleType) -> tuple[str, ...]:
             continue
         if not _is_foreign(name) and name in sys.modules:
             found[str(name)] = None
-    _neighbours[module.__name__] = (len(namespace), tuple(found))
+    _neighbours[namespace["__name__"]] = (namespace, len(namespace), tuple(found))
     return tuple(found)
 
 
-def modules_of(classes: Iterable[type[nn.Module]]) -> list[ModuleType]:
-    """The Python modules whose code a model with such layers may run (not torch, not the standard library)."""
-    names = dict.fromkeys(name for name in {b.__module__ for c in classes for b in c.__mro__} if not _is_foreign(name))
-    for name in list(names):
-        module = sys.modules.get(name)
-        if module is not None:
-            names.update(dict.fromkeys(_related(module)))
-    return [sys.modules[name] for name in names if name in sys.modules]
+def namespaces_of(classes: Iterable[type[nn.Module]]) -> list[Namespace]:
+    """The globals of the code that a model with such layers may run (not torch's, not the standard library's)."""
+    found: dict[int, Namespace] = {}
+    for base in dict.fromkeys(b for c in classes for b in c.__mro__ if not _is_foreign(b.__module__)):
+        namespace = _globals_of(base)
+        if namespace is not None:
+            found[id(namespace)] = namespace
+    for namespace in list(found.values()):
+        for name in _related(namespace):
+            if name in sys.modules:
+                found.setdefault(id(vars(sys.modules[name])), vars(sys.modules[name]))
+    return list(found.values())
+
+
+def _globals_of(cls: type) -> Namespace | None:
+    """The globals of a class's methods: a module that was run from a file need not be among those of the system."""
+    module = sys.modules.get(cls.__module__)
+    if module is not None and vars(module).get(cls.__name__) is cls:
+        return vars(module)
+    for member in vars(cls).values():
+        if isinstance(member, FunctionType) and not _is_foreign(member.__globals__.get("__name__")):
+            return member.__globals__
+    return None if module is None else vars(module)
 
 
 def unexchanged(function: Any) -> Any:
@@ -644,13 +659,12 @@ class Patches:
 
     def apply_to(self, classes: Iterable[type[nn.Module]]) -> None:
         """The replacements that the code of a model with layers of these classes needs."""
-        for module in modules_of(classes):
-            namespace = vars(module)
-            names = _replacements_in(module)
+        for namespace in namespaces_of(classes):
+            names = _replacements_in(namespace)
             present = {name: namespace[name] for name in names if name in namespace}
             self._globals.append((namespace, present, tuple(n for n in names if n not in present)))
             namespace.update(names)
-            for cell, plain in _cached_cells_in(module):
+            for cell, plain in _cached_cells_in(namespace):
                 self._cells.append((cell, cell.cell_contents))
                 cell.cell_contents = plain
         sys.meta_path.insert(0, self._finder)

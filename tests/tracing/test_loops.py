@@ -439,9 +439,18 @@ def _items_of_growing_length(m: Any, x: Tensor) -> Any:
     return torch.cat(outputs, 1)
 
 
+def _items_that_alternate(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        outputs.append(x[:, t, :2])
+    return outputs
+
+
 @pytest.mark.parametrize(
     "forward",
     [
+        _items_that_alternate,
         _length_asked_inside,
         _every_second,
         _another_name_for_the_list,

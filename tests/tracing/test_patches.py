@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import math
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +180,20 @@ def _with_numpy(x: Tensor) -> Any:
 @pytest.mark.parametrize("forward", [_halved_until_small, _fractions_compared, _rounded_by_bits, _with_numpy])
 def test_arithmetic_on_sizes(forward: Callable[[Tensor], Any]) -> None:
     _agrees(Forward(forward))
+
+
+def test_a_module_that_was_run_from_a_file_need_not_be_known_to_the_system(tmp_path: Path) -> None:
+    file = tmp_path / "unregistered.py"
+    file.write_text(
+        "from torch import nn\n\n\nclass Half(nn.Module):\n    def forward(self, x):\n"
+        "        return x[:, : int(x.shape[1] / 2)]\n"
+    )
+    spec = importlib.util.spec_from_file_location("unregistered", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    analysis = shapelint.analyze(module.Half(), ("N", "T"))
+    assert analysis.certainty == "proven"
+    assert analysis.output_shape(N=2, T=7) == (2, 3)
+    assert "int" not in vars(module)

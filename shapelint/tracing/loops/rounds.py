@@ -258,6 +258,10 @@ class Rounds:
             raise Undecided(f"a loop of {current.times} rounds cannot be followed as a whole: it replaces `{name}`")
         if items.looked_at is not None and not is_same(held(items.looked_at), held(items.added[-1])):
             current.other_plan(_one_more(current.plan), f"what it adds to `{name}` changes")
+        added = [held(item) for item, _ in items.added.runs]
+        if not all(is_same(added[0], other) for other in added[1:]):
+            # what several rounds add then alternates, which a list of repeated items does not say
+            raise Undecided(f"each of {current.times} rounds of a loop adds different items to `{name}`")
         return items
 
     def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any]) -> NoReturn:
