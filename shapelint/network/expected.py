@@ -16,6 +16,7 @@ from shapelint.sizes.dim import dim
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.region import Placed
 from shapelint.tracing.inputs import InputError
+from shapelint.tracing.places import origin
 
 if TYPE_CHECKING:
     from shapelint.api import Analysis
@@ -168,7 +169,7 @@ def _refused_at_the_door(analysis: Analysis, network: Network, among: Domain) ->
 
 
 def _one_class(analysis: Analysis, network: Network, everything: Domain, regular: Domain) -> Domain | None:
-    """The one residue class by the strides that runs, where all multiples of them are refused.
+    """The multiples of the strides, with the one other class that runs on axes whose multiples are all refused.
 
     A causal video codec takes 8k + 1 frames, the first by itself: its views refuse 8k. Where tensors that meet refuse
     each other the network is wrong (an ``output_padding`` is missing), and where the author refuses them it is told.
@@ -180,13 +181,16 @@ def _one_class(analysis: Analysis, network: Network, everything: Domain, regular
     example = valid.least()
     assert example is not None
     running = everything
+    shifted = False
     for symbol in network.symbols:
-        stride = network.stride(symbol)
-        of_class = dim(symbol) % stride == example[symbol] % stride
-        if not (valid.project(symbol) - SizeSet.where([symbol], of_class)).is_empty():
-            return None
-        running = running.restrict(of_class)
-    return running
+        stride, sizes = network.stride(symbol), valid.project(symbol)
+        wanted = dim(symbol) % stride == 0
+        if (sizes & SizeSet.where([symbol], wanted)).is_empty():
+            wanted, shifted = dim(symbol) % stride == example[symbol] % stride, True
+            if not (sizes - SizeSet.where([symbol], wanted)).is_empty():
+                return None
+        running = running.restrict(wanted)
+    return running if shifted else None
 
 
 def _refuses(failure: Failure, sizes: Domain) -> bool:
@@ -197,8 +201,10 @@ def _refuses(failure: Failure, sizes: Domain) -> bool:
 
 
 def _of_one_tensor(failure: Failure) -> bool:
-    """Whether an operation refuses a tensor for its own shape's sake."""
-    if failure.error is not None or failure.call is None:
+    """Whether an operation refuses a tensor for its own shape's sake, or a list because nothing is in it."""
+    if failure.error is not None:
+        return not origin(failure.error)[1]  # PyTorch raised it, no `raise` of the author's
+    if failure.call is None:
         return False
     return len(list(tensors_in((failure.call.arguments, failure.call.keywords)))) == 1
 

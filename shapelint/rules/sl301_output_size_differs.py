@@ -34,8 +34,9 @@ class OutputSizeDiffers(Rule):
 
     ## How it is decided
     The output's size is a formula of the input's. A network that never returns its input's size (valid convolutions,
-    572 to 388) means to and is left alone. At sizes that are not expected the difference is a note. Where one layer
-    is to blame, it is reported instead (SL101, SL501, SL502, SL503).
+    572 to 388) means to and is left alone. At sizes that are not expected the difference is a note, and also where
+    the expected sizes are assumed, endlessly many of them come back as they were, and no change would mend the others.
+    Where one layer is to blame, it is reported instead (SL101, SL501, SL502, SL503).
 
     ## Fix safety
     Padding the input with zeros to the next size that is right today, and cropping the output to the input's size, is
@@ -97,11 +98,21 @@ class OutputSizeDiffers(Rule):
         if returning.is_empty():
             return
         if wrong and not context.expected.pinned:
-            yield self._tell(context, wrong[0])
-            return
+            finding = self._tell(context, wrong[0])
+            if finding.fixes or not self._may_be_meant(context):
+                yield finding
+                return
         note = self._elsewhere(context)
         if note is not None:
             yield note
+
+    def _may_be_meant(self, context: Context) -> bool:
+        """Whether nobody said which sizes to expect, and the network is right for endlessly many of those assumed.
+
+        A video codec takes 8k and 8k + 1 frames, though its stride is 4.
+        """
+        right = context.expected.sizes & context.analysis.round_trip_sizes.project(*context.symbols)
+        return not context.expected.declared and not right.is_finite()
 
     def _tell(self, context: Context, fault: Fault) -> Diagnostic:
         env = fault.example

@@ -174,6 +174,25 @@ def test_what_a_tensor_refuses_for_its_own_shape_is_not_expected_of_it() -> None
     assert analysis.diagnostics == ()
 
 
+class Pieces(nn.Module):
+    """A causal codec of images: each four frames after the first are one, and there must be some of these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv3d(3, 3, 1, stride=(4, 2, 2))
+        self.up = nn.Upsample(scale_factor=(4, 2, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = [self.down(x[:, :, 1:])] if x.shape[2] % 4 == 1 else []
+        return torch.cat([x[:, :, :1], self.up(torch.cat(kept, 2))], 2)
+
+
+def test_only_the_axis_that_refuses_its_multiples_is_expected_to_have_others() -> None:
+    analysis = shapelint.analyze(Pieces(), ("N", 3, "D", "H", "W"))
+    assert str(expected(Pieces(), ("N", 3, "D", "H", "W")).sizes).startswith("D: 1 more than a multiple of 4")
+    assert [d for d in analysis.diagnostics if d.code == "SL305"] == []
+
+
 def test_what_tensors_that_meet_refuse_is_expected_all_the_same() -> None:
     class Skipping(nn.Module):
         def __init__(self) -> None:

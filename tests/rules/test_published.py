@@ -74,3 +74,19 @@ def test_what_only_a_batch_of_one_refuses_is_no_finding() -> None:
             return out
 
     assert complaints(Normed(), ("N", 1, "H", "W")) == []
+
+
+class EightFrames(nn.Module):
+    """Leaves off what does not make up eight frames: made for 8k of them, though its stride is 4."""
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = torch.nn.functional.avg_pool1d(torch.nn.functional.avg_pool1d(x, 2), 2)
+        y = torch.nn.functional.interpolate(y, scale_factor=4)
+        return {"sample": y if y.shape[-1] % 8 == 0 else y[..., :-3]}
+
+
+def test_what_is_right_for_endlessly_many_expected_sizes_may_be_meant() -> None:
+    analysis = shapelint.analyze(EightFrames(), ("N", 3, "T"))
+    assert [(d.code, d.severity) for d in analysis.diagnostics] == [("SL301", Severity.NOTE)]
+    (declared,) = shapelint.analyze(EightFrames(), ("N", 3, "T"), sizes="T=68").diagnostics
+    assert (declared.code, declared.severity) == ("SL301", Severity.ERROR)
