@@ -45,6 +45,9 @@ def ramp_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], result: A
     """
     if result.dtype not in _INTEGERS:
         return None
+    number = result.value
+    if type(number) is int or isinstance(number, Dim):
+        return Ramp(number, ())
     if name == "arange":
         return _arange(args, kwargs)
     if name in _SUMS and len(args) == 2 and not kwargs:
