@@ -24,6 +24,9 @@ _BY_VALUE = (float, complex, str, bytes, type(None), type(...), torch.dtype, tor
 _BY_IDENTITY = (type, ModuleType, BuiltinFunctionType, CodeType, torch.Generator, torch.layout, torch.memory_format)
 
 
+_MOSTLY = frozenset({bool, float, str, type(None)})
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A value's structure, with its sizes apart.
@@ -68,14 +71,18 @@ class _Reader:
 
     def read(self, value: Any) -> Any:
         kind = type(value)
-        if kind is bool or issubclass(kind, _BY_VALUE):
+        if kind in _MOSTLY:
             return (kind, value)
         if kind is int or isinstance(value, Dim):
             self.sizes.append(value)
             return "size"
+        if issubclass(kind, _BY_VALUE):
+            return (kind, value)
         if issubclass(kind, _BY_IDENTITY):
             return ("object", id(value))
         if id(value) in self._seen:
+            if issubclass(kind, (list, dict)):
+                self.containers.add(id(value))
             return ("seen", self._seen[id(value)])
         self._seen[id(value)] = len(self._seen)
         return self._structure(kind, value)

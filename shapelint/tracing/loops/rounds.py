@@ -31,8 +31,8 @@ from shapelint.tracing.loops.variables import (
     global_values,
     grown,
     growth,
-    is_only_here,
     local_variables,
+    may_be_replaced,
     set_local,
 )
 from shapelint.tracing.places import is_internal
@@ -216,19 +216,19 @@ class Rounds:
         path.enter(current)
         names = loop_names(site[0], _line(site[0], site[1]))
         current.start = {name: value for name, value in local_variables(frame).items() if name not in names.own}
-        for name, axis, step in plan.growing:
-            set_local(frame, name, grown(current.start[name], axis, step * (current.position - plan.first)))
-        for name in names.filled:
-            if is_only_here(frame, name, current.start):
+        filled = [name for name in current.start if name in names.filled]
+        # the lists last: what else reaches them is then known, and what is in them does not count
+        before = all_held({n: current.start[n] for n in sorted(current.start, key=filled.__contains__)})
+        for name in filled:
+            elsewhere = any(id(current.start[name]) in each.containers for n, each in before.items() if n != name)
+            if may_be_replaced(frame.f_code, name, current.start[name]) and not elsewhere:
                 current.lists[name] = current.start[name]
                 set_local(frame, name, Collecting(current.start[name], current.left))
-        current.state = self._state(current, local_variables(frame))
+        for name, axis, step in plan.growing:
+            set_local(frame, name, grown(current.start[name], axis, step * (current.position - plan.first)))
+        current.state = {name: each for name, each in before.items() if name not in current.lists}
+        current.state[_GLOBALS] = held(global_values(frame))
         return current
-
-    def _state(self, current: Round, now: dict[str, Any]) -> dict[str, Held]:
-        """What the variables hold that rounds hand on, but for the lists that they fill."""
-        watched = {name: now[name] for name in current.start if name in now and name not in current.lists}
-        return all_held({**watched, _GLOBALS: global_values(current.frame)})
 
     def _end(self, current: Round) -> None:
         """The round is over: check that it stands for all, and go on after the last of them."""
@@ -237,7 +237,8 @@ class Rounds:
             raise Undecided(f"a loop of {current.times} rounds is gone through from several functions")
         path.check_innermost(current)
         now = local_variables(frame)
-        state = self._state(current, now)
+        state = all_held({name: now[name] for name in current.state if name in now})
+        state[_GLOBALS] = held(global_values(frame))
         for name, axis, step in current.plan.growing:
             after = grown(current.start[name], axis, step * (current.position - current.plan.first + 1))
             current.state[name] = held(after)

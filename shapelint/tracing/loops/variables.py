@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from shapelint.sizes import Dim
-from shapelint.tracing.loops.holding import held
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
 
@@ -36,16 +35,12 @@ def global_values(frame: FrameType) -> list[Any]:
     return [(name, frame.f_globals[name]) for name in names]
 
 
-def is_only_here(frame: FrameType, name: str, start: dict[str, Any]) -> bool:
-    """Whether a variable holds a list that nothing else reaches, so that another may take its place."""
-    code, items = frame.f_code, start.get(name)
+def may_be_replaced(code: CodeType, name: str, items: Any) -> bool:
+    """Whether a variable holds a list of the function's own, so that another may take its place."""
     stars = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
     given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars]
-    if type(items) not in (list, Repeated) or name in given or name not in code.co_varnames:
-        return False
-    if name in code.co_cellvars:
-        return False
-    return not any(other != name and id(items) in held(value).containers for other, value in start.items())
+    own = name in code.co_varnames and name not in given and name not in code.co_cellvars
+    return own and type(items) in (list, Repeated)
 
 
 def grown(value: Any, axis: int | None, by: Any) -> Any:
