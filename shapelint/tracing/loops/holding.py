@@ -128,7 +128,11 @@ class _Reader:
         if placement is not None:
             self.sizes.extend(placement.strides)
         order = None if placement is None else placement.order
-        return ("tensor", len(tensor.sizes), tensor.kind, order, self.read(tensor.value))
+        ramp = tensor.ramp
+        if ramp is not None:
+            self.sizes.append(ramp.start)
+        steps = None if ramp is None else ramp.steps
+        return ("tensor", len(tensor.sizes), tensor.kind, order, steps, self.read(tensor.value))
 
     def _module(self, module: nn.Module) -> Any:
         attributes = module.__dict__
