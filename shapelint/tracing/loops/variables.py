@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import sys
 from types import CodeType, FrameType
 from typing import Any
 
@@ -26,7 +27,8 @@ def local_variables(frame: FrameType) -> dict[str, Any]:
 def set_local(frame: FrameType, name: str, value: Any) -> None:
     """Give a running function's variable a value, as debuggers do."""
     frame.f_locals[name] = value
-    ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+    if sys.version_info < (3, 13):  # later ones write through
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def global_values(frame: FrameType) -> list[Any]:
