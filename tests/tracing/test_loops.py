@@ -498,6 +498,13 @@ def test_the_reason_names_what_changes() -> None:
     assert reason in analysis.certainty_reasons[0]
 
 
+def test_a_branch_that_tells_rounds_apart_is_named_in_words() -> None:
+    limits = Limits(enumeration_seconds=0.2)
+    (reason,) = shapelint.analyze(Recurrent(_every_second), ("N", "T", 4), limits=limits).certainty_reasons
+    assert "a branch in it is taken in some of the rounds only" in reason
+    assert "#" not in reason
+
+
 def _grows_too_fast(m: Any, x: Tensor) -> Any:
     y = x[:, :1, :1]
     for _ in range(x.shape[1]):

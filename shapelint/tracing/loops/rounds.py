@@ -46,6 +46,8 @@ _LOOPING = frozenset({"FOR_ITER", "PRECALL", "CALL", "CALL_FUNCTION"})
 
 _BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
+_BRANCH = "a branch in it is taken in some of the rounds only"
+
 MAX_ALONE = 4
 """At most this many rounds at either end of a loop are run one by one."""
 
@@ -127,10 +129,8 @@ class Round:
         for first, last in sorted(ways, key=sum):
             inner = domain.restrict(number > plan.first + first).restrict(number <= self.times - plan.last - last)
             if not inner.is_empty() and inner.status(condition) is not None:
-                self.other_plan(replace(plan, first=plan.first + first, last=plan.last + last), f"{condition} differs")
-        raise Undecided(
-            f"a loop of {self.times} rounds cannot be followed as a whole: {condition} holds in some of them only"
-        )
+                self.other_plan(replace(plan, first=plan.first + first, last=plan.last + last), _BRANCH)
+        raise Undecided(f"a loop of {self.times} rounds cannot be followed as a whole: {_BRANCH}")
 
     def used_later(self) -> NoReturn:
         """What this round made is used after the loop, where it is the last round's."""
