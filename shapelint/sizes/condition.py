@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
 from shapelint.sizes.expr import Env, Expr, Root
+from shapelint.sizes.naming import named, sign
 from shapelint.sizes.region import Placed, TooComplex
 
 LARGEST_TENSOR = 2**31 - 2
@@ -162,13 +163,13 @@ class Comparison(Condition):
         return _nonnegative_factors(self.expr) + (solution.assumptions() if isinstance(solution, Condition) else ())
 
     def __str__(self) -> str:
-        sign = {"==": "=", "!=": "≠", ">=": "≥"}[self.op]
+        sign_text = {"==": "=", "!=": "≠", ">=": "≥"}[self.op]
         positive = [(t, c) for t, c in self.expr.items if c > 0]
         negative = [(t, -c) for t, c in self.expr.items if c < 0]
         const = self.expr.const
         left = ex.make(positive, max(const, 0) if positive else 0)
         right = ex.make(negative, max(-const, 0) if positive else -const)
-        return f"{left} {sign} {right}"
+        return f"{left} {sign_text} {right}"
 
 
 class Both(Condition):
@@ -326,6 +327,19 @@ def placed_of(condition: bool | Condition) -> Placed:
     if isinstance(condition, Condition):
         return condition.placed()
     return Placed((), rg.universe(0) if condition else rg.empty(0))
+
+
+def in_products(condition: bool | Condition) -> bool | Condition:
+    """The same condition, with the symbols of products in their place."""
+    if isinstance(condition, Comparison):
+        return compare(named(condition.expr), condition.op)
+    if isinstance(condition, Both):
+        return all_of(*map(in_products, condition.parts))
+    if isinstance(condition, Either):
+        return any_of(*map(in_products, condition.parts))
+    if isinstance(condition, Not):
+        return negate(in_products(condition.part))
+    return condition
 
 
 def _joint_support(parts: Sequence[Condition]) -> tuple[str, ...]:
@@ -559,7 +573,7 @@ def _solve_pair(items: Sequence[tuple[ex.Product, int]]) -> bool | Condition | N
 
 def _one_sided(differences: list[Expr] | None) -> list[Expr] | None:
     """Differences of which none is positive for some sizes and none negative for some."""
-    signs = {_sign(d) for d in differences or ()}
+    signs = {sign(d) for d in differences or ()}
     return None if None in signs or {1, -1} <= signs else differences
 
 
@@ -572,7 +586,7 @@ def never_above(a: Expr, b: Expr) -> bool:
     assert isinstance(left, ex.Product)
     assert isinstance(right, ex.Product)
     differences = _factor_differences(left, cl, right, -cr)
-    return differences is not None and all(_sign(d) in (0, -1) for d in differences)
+    return differences is not None and all(sign(d) in (0, -1) for d in differences)
 
 
 def _factor_differences(
@@ -621,28 +635,6 @@ def _written_as(factor: Expr, wanted: Sequence[Expr]) -> Expr:
         ):
             return other
     return factor
-
-
-def sign_everywhere(a: Expr) -> int | None:
-    """The sign of an affine expression, as :func:`_sign` gives it; remembered, and ``None`` for any other."""
-    if not a.affine:
-        return None
-    if "sign" not in a.memo:
-        a.memo["sign"] = _sign(a)
-    known: int | None = a.memo["sign"]
-    return known
-
-
-def _sign(a: Expr) -> int | None:
-    """1 where ``a`` is never negative for sizes of at least 1, -1 where never positive, 0 where it is 0."""
-    if not a.items:
-        return (a.const > 0) - (a.const < 0)
-    domain = rg.possible(a.support)
-    if domain.is_subset(rg.region_where(a, ">=")):
-        return 1
-    if domain.is_subset(rg.region_where(ex.scale(a, -1), ">=")):
-        return -1
-    return None
 
 
 def _solve_remainder(a: Expr, op: str) -> bool | Condition | None:

@@ -13,6 +13,7 @@ from shapelint.sizes import path
 from shapelint.sizes import region as rg
 from shapelint.sizes.condition import Condition
 from shapelint.sizes.expr import Env, Expr
+from shapelint.sizes.naming import sign_everywhere
 from shapelint.sizes.region import TooComplex
 
 
@@ -694,12 +695,12 @@ def smin(*sizes: Any) -> Any:
 
 def _maximum(a: Expr, b: Expr) -> Expr:
     """The greater of two; the one that always is, if one is: what a padding "as needed" comes to is a plain formula."""
-    sign = cond.sign_everywhere(ex.subtract(a, b))
+    sign = sign_everywhere(ex.subtract(a, b))
     return ex.maximum(a, b) if sign is None else a if sign > 0 else b
 
 
 def _minimum(a: Expr, b: Expr) -> Expr:
-    sign = cond.sign_everywhere(ex.subtract(a, b))
+    sign = sign_everywhere(ex.subtract(a, b))
     return ex.minimum(a, b) if sign is None else b if sign > 0 else a
 
 

@@ -12,8 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from shapelint.sizes import expr as ex
 from shapelint.sizes import region as rg
 from shapelint.sizes.boxes import Box, boxes_of, covers
-from shapelint.sizes.condition import Both, Comparison, Condition, Either, Member, Not, Undecided, all_of, negate
+from shapelint.sizes.condition import (
+    Both,
+    Comparison,
+    Condition,
+    Either,
+    Member,
+    Not,
+    Undecided,
+    all_of,
+    in_products,
+    negate,
+)
 from shapelint.sizes.expr import Expr
+from shapelint.sizes.naming import free_product
 from shapelint.sizes.region import Placed, Region, TooComplex
 
 MAX_SPLIT_PIECES = 32
@@ -35,6 +47,8 @@ class _Factors(dict[str, Placed]):
     """Factors by symbol; a square root's two symbols are free until something restricts them."""
 
     def __missing__(self, name: str) -> Placed:
+        if name in ex.products:
+            return free_product(name)
         found = ex.roots.get(name)
         if found is None:
             raise UnknownSymbol(name)
@@ -78,13 +92,52 @@ class Domain:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The input sizes (not the square roots of expressions of them)."""
-        return tuple(name for name in self.parts if name not in ex.roots)
+        """The input sizes (not the square roots of expressions of them, nor products)."""
+        return tuple(name for name in self.parts if not ex.is_derived(name))
 
     @property
     def has_roots(self) -> bool:
         """Whether square roots restrict these sizes, which is beyond what a set alone can say."""
         return any(name in ex.roots for name in self.parts)
+
+    @property
+    def restricted_products(self) -> list[str]:
+        """The symbols of products that restrict these sizes, which is beyond what a set alone can say."""
+        return [name for name in self.parts if name in ex.products and not self._is_free(name)]
+
+    def _is_free(self, product: str) -> bool:
+        placed = self.parts[product]
+        return len(placed.support) == 1 and free_product(product).region.is_subset(placed.region)
+
+    def naming_products(self, condition: bool | Condition) -> Domain | None:
+        """The same sizes, with symbols for the products in a condition; ``None`` where that does not help."""
+        named = in_products(condition)
+        if not isinstance(named, Condition):
+            return None
+        products = [name for name in named.support() if name in ex.products]
+        new = {name: free_product(name) for name in products if name not in self.parts}
+        if not new or any(name not in self.parts for product in new for name in ex.products[product].support):
+            return None
+        result = Domain(_Factors({**self.parts, **new}), self.holes, void=self.void)
+        try:
+            result.status(condition)
+        except TooComplex:
+            return None
+        return result
+
+    def without_products(self) -> Domain:
+        """These sizes, whatever the products are that have a symbol of their own."""
+        if not any(name in ex.products for name in self.parts):
+            return self
+        return self.project(name for name in self.parts if name not in ex.products)
+
+    def _forgetting_free(self) -> Domain:
+        """The same without the symbols of products that restrict nothing."""
+        free = {name for name in self.parts if name in ex.products and self._is_free(name)}
+        if not free:
+            return self
+        parts = {name: placed for name, placed in self.parts.items() if name not in free}
+        return Domain(_Factors(parts), self.holes, void=self.void)
 
     @property
     def factors(self) -> Mapping[str, Placed]:
@@ -296,8 +349,18 @@ class Domain:
                 if self.status(assumed) is not True:
                     raise TooComplex(f"{assumed} is not known, which {condition} rests on")
         except TooComplex:
-            return here, self._pointwise(here, condition)
+            named = self._in_known_products(condition)
+            return (here, self._pointwise(here, condition)) if named is None else self._meet(named)
         return here, placed.over(here.support)
+
+    def _in_known_products(self, condition: Condition) -> Condition | None:
+        """A condition on products as one on their symbols, if these sizes have them."""
+        if not any(name in ex.products for name in self.parts):
+            return None
+        named = in_products(condition)
+        if not isinstance(named, Condition) or named is condition:
+            return None
+        return named if all(name in self.parts for name in named.support() if name in ex.products) else None
 
     def _pointwise(self, here: Placed, condition: Condition) -> Region:
         points = here.region.points(MAX_POINTS)
@@ -362,6 +425,10 @@ class Domain:
         return _outside(changed) if changed else False
 
     def unite(self, other: Domain) -> Domain:
+        """The sizes of either."""
+        return self._unite(other)._forgetting_free()
+
+    def _unite(self, other: Domain) -> Domain:
         if other.is_empty():
             return self
         if self.is_empty():
@@ -418,7 +485,7 @@ class Domain:
         if settled is not self:
             return settled.fix(env)
         factors: dict[str, Placed] = {}
-        computable = {n: ex.symbol_value(n, env) for n in self.parts if n in ex.roots and _is_known(n, env)}
+        computable = {n: ex.symbol_value(n, env) for n in self.parts if ex.is_derived(n) and _is_known(n, env)}
         env = {**env, **computable}
         emptied = False
         for placed in _distinct(self.parts):
@@ -461,7 +528,7 @@ def _distinct(parts: Mapping[str, Placed]) -> list[Placed]:
 
 
 def _is_known(name: str, env: Mapping[str, int]) -> bool:
-    return all(n in env or (n in ex.roots and _is_known(n, env)) for n in ex.roots[name].square.support)
+    return all(n in env or (ex.is_derived(n) and _is_known(n, env)) for n in ex.origin(name).support)
 
 
 def _outside(factors: Sequence[Placed]) -> Condition:

@@ -344,10 +344,34 @@ def square_root(square: Expr) -> Root:
     return roots[name]
 
 
+products: dict[str, Expr] = {}
+"""Products that have a symbol of their own, by its name: what is compared with a number no set of factors expresses."""
+
+
+def product_symbol(product: Expr) -> Expr:
+    """The symbol that stands for a product."""
+    text = str(product)
+    name = f"({text if len(text) < LONGEST_TEXT else product.uid})"
+    products.setdefault(name, product)
+    return symbol(name)
+
+
+def is_derived(name: str) -> bool:
+    """Whether a symbol's value follows from those of input sizes."""
+    return name in roots or name in products
+
+
+def origin(name: str) -> Expr:
+    """What a derived symbol is computed from."""
+    return roots[name].square if name in roots else products[name]
+
+
 def symbol_value(name: str, env: Env) -> int:
     """A symbol's value for concrete input sizes."""
-    if name in env or name not in roots:
+    if name in env or not is_derived(name):
         return env[name]
+    if name in products:
+        return products[name].evaluate(env)
     found = roots[name]
     square = found.square.evaluate(env)
     root = isqrt(square)

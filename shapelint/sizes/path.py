@@ -61,7 +61,18 @@ class Path:
         try:
             return condition, self.domain.status(condition)
         except TooComplex as limit:
-            return self.by_cases(limit, lambda settling: self._settled(condition, settling))
+            found = self._by_cases(lambda settling: self._settled(condition, settling))
+            if found is not None:
+                return found
+            return condition, self.naming_products(condition, limit).status(condition)
+
+    def naming_products(self, condition: bool | Condition, limit: TooComplex) -> Domain:
+        """The sizes on the path, with symbols for the products in a condition.
+
+        Raises:
+            Undecided: they do not make it one that a set of sizes expresses.
+        """
+        raise Undecided(str(limit)) from limit
 
     def _settled(self, condition: bool | Condition, settling: Settling) -> tuple[bool | Condition, bool | None]:
         settled = settling.condition(condition)
@@ -73,6 +84,12 @@ class Path:
         Raises:
             Undecided: no case is left to settle.
         """
+        found = self._by_cases(attempt)
+        if found is None:
+            raise Undecided(str(limit)) from limit
+        return found
+
+    def _by_cases(self, attempt: Callable[[Settling], Found]) -> Found | None:
         for _ in range(MOST_CASES):
             if self._settling is None or self._settling.domain is not self.domain:
                 self._settling = Settling(self.domain)
@@ -89,7 +106,7 @@ class Path:
             if self._settling.open is None:
                 break
             self.fork(self._settling.open)
-        raise Undecided(str(limit)) from limit
+        return None
 
     def fork(self, condition: Condition) -> bool:
         """Take one outcome of an undecided condition."""

@@ -315,8 +315,10 @@ def positive(arity: int) -> Region:
 
 
 def possible(names: tuple[str, ...]) -> Region:
-    """What these symbols can be at all: sizes at least 1, what a square root leaves at least 0."""
-    least = tuple(int(name not in ex.roots or ex.roots[name].rest != name) for name in names)
+    """What these symbols can be at all: sizes at least 1, what a square root leaves and products at least 0."""
+    least = tuple(
+        int(name not in ex.products and (name not in ex.roots or ex.roots[name].rest != name)) for name in names
+    )
     return _at_least_each(least)
 
 

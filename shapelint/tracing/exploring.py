@@ -128,6 +128,7 @@ class ExploringPath(Path):
         self.numbers = itertools.count(1)
         self.rounds: list[Round] = []
         self.over: dict[str, Round] = {}
+        self.by_products: TooComplex | None = None
         self.comprehensions: dict[tuple[int, Span], tuple[FrameType | None, list[Size]]] = {}
 
     @property
@@ -147,9 +148,24 @@ class ExploringPath(Path):
     def enter(self, current: Round) -> None:
         """Follow a round that stands for many."""
         number, plan = dim(current.number), current.plan
-        here = self.domain.with_symbol(current.number)
-        self.domain = here.restrict(number > plan.first).restrict(number <= current.times - plan.last)
+        self.domain = self.domain.with_symbol(current.number)
+        self._restrict(number > plan.first)
+        self._restrict(number <= current.times - plan.last)
         self.rounds.append(current)
+
+    def _restrict(self, condition: bool | Condition) -> None:
+        try:
+            self.domain = self.domain.restrict(condition)
+        except TooComplex as limit:
+            self.domain = self.naming_products(condition, limit).restrict(condition)
+
+    def naming_products(self, condition: bool | Condition, limit: TooComplex) -> Domain:
+        named = self.domain.naming_products(condition)
+        if named is None:
+            raise Undecided(str(limit)) from limit
+        self.by_products = self.by_products or limit
+        self.domain = named
+        return named
 
     def leave(self, current: Round) -> None:
         """The round has ended: what it left of the sizes goes on."""

@@ -97,10 +97,10 @@ class Failure:
         return self.domain.contains(env) and (self.condition is None or not self.condition.evaluate(env))
 
     def sizes(self) -> Domain:
-        """All sizes it refuses."""
+        """All sizes it refuses, and where it stands after a branch on a product, those that the other side refuses."""
         if self.condition is None:
-            return self.domain
-        return self.domain.restrict(~self.condition)
+            return self.domain.without_products()
+        return self.domain.restrict(~self.condition).without_products()
 
     def message(self, env: dict[str, int] | None = None) -> str:
         """The reason in words, with numbers for concrete sizes."""

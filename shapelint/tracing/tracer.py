@@ -36,6 +36,7 @@ from shapelint.ops.ramps import ramp_after
 from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided, require
 from shapelint.sizes import dim as dims
+from shapelint.sizes import expr as ex
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.domain import UnknownSymbol
@@ -160,6 +161,7 @@ class Tracer:
                     gc.enable()
         outcomes = self._joined(groups)
         self._settle_rounds(outcomes)
+        self._settle_products()
         return Trace(
             symbols,
             domain,
@@ -178,7 +180,18 @@ class Tracer:
             joined = [exploring.join(members, self._join_tensors) for members in groups]
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"what the model returns differs too much from size to size ({reason})") from reason
-        return [(outcome.domain, outcome.value) for outcome in joined]
+        if self.path.by_products is not None:
+            self._check_products(joined, self.path.by_products)
+        return [(outcome.domain.without_products(), outcome.value) for outcome in joined]
+
+    @staticmethod
+    def _check_products(joined: list[Outcome], limit: TooComplex) -> None:
+        """Both sides of each branch on a product have come to the same, so that no set has to tell them apart."""
+        for outcome in joined:
+            returned: list[Any] = []
+            flatten(outcome.value, returned)
+            if outcome.domain.restricted_products or any(name in ex.products for name in names_in(returned)):
+                raise Undecided(str(limit)) from limit
 
     def _settle_rounds(self, outcomes: list[tuple[Domain, Any]]) -> None:
         """What is recorded of a round that stands for many is that of the first of them."""
@@ -194,6 +207,14 @@ class Tracer:
             call.keywords = at_beginning(call.keywords, rounds.values())
             for tensor in call.outputs:
                 tensor.sizes = at_beginning(tensor.sizes, rounds.values())
+
+    def _settle_products(self) -> None:
+        """What is recorded of one side of a branch on a product is that of all sizes that come to the branch."""
+        if self.path.by_products is not None:
+            # sizes that meet by accident on one side only are no set that could be told of
+            self.accidents = [each for each in self.accidents if not each.domain.restricted_products]
+            for call in self.calls:
+                call.domain = call.domain.without_products()
 
     @contextmanager
     def _patched(self) -> Iterator[None]:
