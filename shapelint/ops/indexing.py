@@ -19,7 +19,7 @@ from shapelint.ops.dimensions import (
     refuse_out,
     slice_length,
 )
-from shapelint.ops.ramps import require_indices
+from shapelint.ops.extents import require_indices
 from shapelint.ops.registry import DependsOnContents, Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Dim, Size, all_of, any_of, implied, product, require, smax, smin
 
@@ -157,6 +157,7 @@ def _selects(part: Any, size: Size, axis: int) -> bool:
         if part.ndim or not _is_integer(part.dtype):
             return False
         require(size >= 1, _OUT_OF_RANGE, 0, axis, size)
+        require_indices(part, size, _NOT_THERE, negative=True)
         return True
     if isinstance(part, (bool, list, range)) or not hasattr(part, "__index__"):
         return False
@@ -251,7 +252,9 @@ def select_index(input: TensorLike, dim: int, index: Any) -> Spec:
     if not shape:
         fail("select() cannot be applied to a single number (0 dimensions)")
     axis = axis_index(dim, len(shape))
-    if not is_tensor(index):
+    if is_tensor(index):
+        require_indices(index, shape[axis], _NOT_THERE, negative=True)
+    else:
         _require_index(index, shape[axis], axis)
     return Spec(shape[:axis] + shape[axis + 1 :])
 
@@ -339,7 +342,7 @@ def scatter_in_place(
 @shape_rule("take_along_dim")
 @numpy_names
 def take_along_dim(input: TensorLike, indices: TensorLike, dim: int | None = None) -> Spec:
-    """``gather`` with broadcasting, or from all elements."""
+    """``gather`` with broadcasting, or from all elements. Numbers that do not exist are taken modulo the size."""
     if dim is None:
         return Spec((product(indices.shape),))
     if input.ndim != indices.ndim:
@@ -356,6 +359,7 @@ def take_along_dim(input: TensorLike, indices: TensorLike, dim: int | None = Non
 @shape_rule("take")
 def take(input: TensorLike, index: TensorLike) -> Spec:
     """Elements by their number among all."""
+    require_indices(index, product(input.shape), "index {} is taken of {} elements", negative=True)
     return Spec(index.shape)
 
 
@@ -635,6 +639,9 @@ def trace(input: TensorLike) -> Spec:
 # -- embedding -----------------------------------------------------------------------------------------------
 
 
+_NOT_IN_TABLE = "index {} is looked up in an embedding of {} rows (num_embeddings)"
+
+
 @shape_rule("embedding")
 def embedding(input: TensorLike, weight: TensorLike, *args: Any, **options: Any) -> Spec:
     """A row of the table for each index."""
@@ -642,7 +649,7 @@ def embedding(input: TensorLike, weight: TensorLike, *args: Any, **options: Any)
         fail("embedding takes integer indices, and got {}", input.dtype)
     if weight.ndim != 2:
         fail("the table of an embedding is a matrix, and has {} dimensions", weight.ndim)
-    require_indices(input, weight.shape[0], "index {} is looked up in an embedding of {} rows (num_embeddings)")
+    require_indices(input, weight.shape[0], _NOT_IN_TABLE)
     return Spec((*input.shape, weight.shape[1]), weight.dtype)
 
 
@@ -652,16 +659,34 @@ def embedding_module(module: nn.Embedding, input: TensorLike) -> Spec:
     return embedding(input, module.weight)
 
 
-@shape_rule(nn.EmbeddingBag)
-def embedding_bag(module: nn.EmbeddingBag, input: TensorLike, offsets: Any = None, *args: Any, **options: Any) -> Spec:
+@shape_rule("embedding_bag")
+def embedding_bag(input: TensorLike, weight: TensorLike, offsets: Any = None, *args: Any, **options: Any) -> Spec:
     """The sum or mean of the rows of each bag."""
-    width = module.weight.shape[1]
+    if weight.ndim != 2:
+        fail("the table of an embedding is a matrix, and has {} dimensions", weight.ndim)
+    if options.get("per_sample_weights") is not None:
+        weights = options["per_sample_weights"].shape
+        if len(weights) != input.ndim:
+            fail("embedding_bag: the weights have {} dimensions and the indices {}", len(weights), input.ndim)
+        for given, wanted in zip(weights, input.shape, strict=True):
+            require(given == wanted, "embedding_bag: {} weights for {} indices", given, wanted)
+    require_indices(input, weight.shape[0], _NOT_IN_TABLE)
+    width = weight.shape[1]
     if input.ndim == 2 and offsets is None:
-        return Spec((input.shape[0], width), module.weight.dtype)
+        return Spec((input.shape[0], width), weight.dtype)
     if input.ndim != 1 or not is_tensor(offsets):
-        fail("EmbeddingBag takes a matrix of indices, or a vector with offsets")
-    bags = offsets.shape[0] - 1 if module.include_last_offset else offsets.shape[0]
-    return Spec((bags, width), module.weight.dtype)
+        fail("an embedding bag takes a matrix of indices, or a vector with offsets")
+    bags = offsets.shape[0] - 1 if options.get("include_last_offset") else offsets.shape[0]
+    return Spec((bags, width), weight.dtype)
+
+
+@shape_rule(nn.EmbeddingBag)
+def embedding_bag_module(
+    module: nn.EmbeddingBag, input: TensorLike, offsets: Any = None, per_sample_weights: Any = None
+) -> Spec:
+    """The module form of ``embedding_bag``."""
+    last = module.include_last_offset
+    return embedding_bag(input, module.weight, offsets, include_last_offset=last, per_sample_weights=per_sample_weights)
 
 
 @shape_rule("one_hot")

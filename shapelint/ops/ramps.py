@@ -8,7 +8,7 @@ known, and nothing is required of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,14 +16,27 @@ import torch
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.placement import same
 from shapelint.ops.registry import is_tensor
-from shapelint.sizes import Dim, Size, all_of, any_of, implied, require
+from shapelint.sizes import Dim, Size, implied, smax
 
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+_EXACT = (torch.int64, torch.int32, torch.float64, torch.float32)
+"""What holds whole numbers as they are, as large as positions get."""
+
 _MANY = 2**16
 """A real tensor with more elements is not looked through."""
 
 _COPIES = frozenset({"to", "long", "int", "type_as", "contiguous", "clone", "detach", "cpu", "type"})
 _RESHAPES = frozenset({"view", "reshape", "unsqueeze", "squeeze", "flatten"})
+_ROUNDINGS = frozenset({"float", "double", "floor", "ceil", "round", "trunc"})
+"""Functions that leave whole numbers as they are."""
+
+_CONSTANT: dict[str, int | None] = {
+    **dict.fromkeys(("zeros", "zeros_like", "new_zeros", "zero"), 0),
+    **dict.fromkeys(("ones", "ones_like", "new_ones"), 1),
+    **dict.fromkeys(("full", "full_like", "new_full", "fill")),
+}
+"""Functions that put one number everywhere; ``None``: the one they are given."""
+
 _EXPANSIONS = frozenset({"expand", "expand_as", "broadcast_to", "repeat"})
 _SUMS = {"add": (1, 1), "__add__": (1, 1), "__radd__": (1, 1), "sub": (1, -1), "__sub__": (1, -1), "__rsub__": (-1, 1)}
 
@@ -36,37 +49,50 @@ class Ramp:
     steps: tuple[int, ...]
 
 
-def ramp_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> Ramp | None:
+def ramp_after(
+    name: str, args: Sequence[Any], kwargs: dict[str, Any], result: Any, part: int | None = None
+) -> Ramp | None:
     """The numbers in a function's result, ``None`` if they are not known.
 
     Args:
         name: the function's.
+        part: which of its results is meant, if there are several.
         result: the tensor, of which shape and dtype are known.
     """
-    if result.dtype not in _INTEGERS:
+    if result.dtype not in _EXACT:
         return None
     number = result.value
     if type(number) is int or isinstance(number, Dim):
         return Ramp(number, ())
     if name == "arange":
         return _arange(args, kwargs)
+    if name in _CONSTANT:
+        return _constant(name, args, kwargs, len(result.shape))
     if name in _SUMS and len(args) == 2 and not kwargs:
         return _sum(args[0], args[1], _SUMS[name], result.shape)
     if name in ("mul", "__mul__", "__rmul__") and len(args) == 2:
         return _multiple(args[0], args[1]) or _multiple(args[1], args[0])
-    source = ramp_of(args[0]) if args and is_tensor(args[0]) else None
-    if source is None:
-        return None
+    if name == "meshgrid" and part is not None:
+        return _of_grid(args, kwargs, part)
+    source = ramp_of(args[0]) if args and is_tensor(args[0]) and part is None else None
+    return None if source is None else _made_of(source, name, args, kwargs, result)
+
+
+def _made_of(source: Ramp, name: str, args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> Ramp | None:
+    """What a function makes of its first argument's numbers."""
     before, after = tuple(args[0].shape), tuple(result.shape)
-    if name in _COPIES:
+    if name in _COPIES or name in _ROUNDINGS:
         return source
     if name in ("neg", "__neg__"):
         return _times(source, -1)
     if name == "__getitem__":
-        return _subscripted(source, args[1], len(before))
+        return _subscripted(source, args[1], before)
     if name in _RESHAPES:
         return _regrouped(source, before, after)
-    return _expanded(source, before, after) if name in _EXPANSIONS else None
+    if name in _EXPANSIONS:
+        return _expanded(source, before, after)
+    rearranged = _REARRANGEMENTS.get(name)
+    return None if rearranged is None else rearranged(source, args, kwargs)
 
 
 def ramp_of(tensor: Any) -> Ramp | None:
@@ -77,42 +103,8 @@ def ramp_of(tensor: Any) -> Ramp | None:
     return found
 
 
-def require_indices(index: Any, size: Size, reason: str, *, negative: bool = False, kept: Sequence[Size] = ()) -> None:
-    """Require that an index tensor's numbers exist in a dimension of this size, where any is looked up.
-
-    Args:
-        reason: a format string for the number and the size.
-        negative: numbers below 0 count from the end.
-        kept: other sizes of the result: nothing is looked up if one is 0.
-    """
-    extremes = _extremes(index)
-    if extremes is None:
-        return
-    empty = [n == 0 for n in (*index.shape, *kept) if not (n >= 1 if type(n) is int else implied(n >= 1))]
-    for number in dict.fromkeys(extremes) if all(type(e) is int for e in extremes) else extremes:
-        exists = all_of(number < size, number >= (-size if negative else 0))
-        if not implied(exists):
-            require(any_of(exists, *empty), reason, number, size)
-
-
-def _extremes(tensor: Any) -> tuple[Size, Size] | None:
-    """The least and the greatest number in a tensor that is not empty."""
-    ramp = ramp_of(tensor)
-    if ramp is None:
-        readable = type(tensor) in (torch.Tensor, torch.nn.Parameter) and _is_readable(tensor)
-        return (int(tensor.min()), int(tensor.max())) if readable else None
-    low: Any = ramp.start
-    high: Any = ramp.start
-    for step, size in zip(ramp.steps, tensor.shape, strict=True):
-        if step > 0:
-            high = high + step * (size - 1)
-        elif step < 0:
-            low = low + step * (size - 1)
-    return low, high
-
-
 def _is_readable(tensor: torch.Tensor) -> bool:
-    return not tensor.is_meta and tensor.dtype in _INTEGERS and 0 < tensor.numel() <= _MANY
+    return not tensor.is_meta and tensor.dtype in INTEGERS and 0 < tensor.numel() <= _MANY
 
 
 def _real_ramp(tensor: torch.Tensor) -> Ramp | None:
@@ -185,26 +177,115 @@ def _regrouped(ramp: Ramp, before: Shape, after: Shape) -> Ramp | None:
     return Ramp(ramp.start, tuple(steps))
 
 
-def _subscripted(ramp: Ramp, index: Any, ndim: int) -> Ramp | None:
+def _running_sum(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp | None:
+    """The running sum of the same number again and again."""
+    axis = args[1] if len(args) > 1 else kwargs.get("dim")
+    if any(ramp.steps) or type(ramp.start) is not int or type(axis) is not int or not ramp.steps:
+        return None
+    steps = [0] * len(ramp.steps)
+    steps[axis] = ramp.start
+    return Ramp(ramp.start, tuple(steps))
+
+
+def _constant(name: str, args: Sequence[Any], kwargs: dict[str, Any], ndim: int) -> Ramp | None:
+    number: Any = _CONSTANT[name]
+    if number is None:
+        given = [kwargs[key] for key in ("fill_value", "value") if key in kwargs] or list(args[1:])
+        number = given[-1] if given else None
+        number = getattr(number, "value", None) if is_tensor(number) else number
+    return Ramp(number, (0,) * ndim) if type(number) is int or isinstance(number, Dim) else None
+
+
+def _selected(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp | None:
+    if len(args) != 3 or kwargs or type(args[1]) is not int:
+        return None
+    sizes = tuple(args[0].shape)
+    return _subscripted(ramp, (*(slice(None),) * (args[1] % len(sizes)), args[2]), sizes)
+
+
+def _flipped(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp | None:
+    dims = args[1:] or (kwargs.get("dims", ()),)
+    axes = dims[0] if len(dims) == 1 and isinstance(dims[0], (list, tuple)) else dims
+    if any(type(axis) is not int for axis in axes):
+        return None
+    start: Any = ramp.start
+    steps = list(ramp.steps)
+    for axis in axes:
+        last = args[0].shape[axis] - 1
+        start = start + steps[axis] * last if steps[axis] else start
+        steps[axis] = -steps[axis]
+    return Ramp(start, tuple(steps))
+
+
+def _transposed(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp | None:
+    first, second = args[1:] if len(args) == 3 else (0, -1)
+    if kwargs or type(first) is not int or type(second) is not int or not ramp.steps:
+        return None
+    steps = list(ramp.steps)
+    steps[first], steps[second] = steps[second], steps[first]
+    return Ramp(ramp.start, tuple(steps))
+
+
+_REARRANGEMENTS: dict[str, Callable[[Ramp, Sequence[Any], dict[str, Any]], Ramp | None]] = {
+    "cumsum": _running_sum,
+    "select": _selected,
+    "flip": _flipped,
+    "transpose": _transposed,
+    "swapaxes": _transposed,
+    "t": _transposed,
+}
+
+
+def _of_grid(args: Sequence[Any], kwargs: dict[str, Any], part: int) -> Ramp | None:
+    """One of the tensors of a grid: a vector's numbers along one of the grid's dimensions."""
+    tensors = args[0] if isinstance(args[0], (list, tuple)) else args
+    vector = ramp_of(tensors[part])
+    if vector is None or len(vector.steps) != 1 or any(tensor.ndim != 1 for tensor in tensors):
+        return None
+    axis = 1 - part if kwargs.get("indexing") == "xy" and part < 2 and len(tensors) > 1 else part
+    return Ramp(vector.start, tuple(vector.steps[0] if at == axis else 0 for at in range(len(tensors))))
+
+
+def _subscripted(ramp: Ramp, index: Any, sizes: Shape) -> Ramp | None:
     parts = list(index) if isinstance(index, tuple) else [index]
-    if any(part is not None and part is not Ellipsis and type(part) not in (slice, int) for part in parts):
+    if any(not (part is None or part is Ellipsis or _is_number(part) or type(part) is slice) for part in parts):
         return None
     consumed = sum(part is not None and part is not Ellipsis for part in parts)
-    if Ellipsis not in parts:
+    if not any(part is Ellipsis for part in parts):
         parts.append(Ellipsis)
-    place = parts.index(Ellipsis)
-    parts[place : place + 1] = [slice(None)] * (ndim - consumed)
+    place = next(at for at, part in enumerate(parts) if part is Ellipsis)
+    parts[place : place + 1] = [slice(None)] * (len(sizes) - consumed)
     start: Any = ramp.start
-    steps, remaining = [], iter(ramp.steps)
+    steps, remaining = [], iter(zip(ramp.steps, sizes, strict=True))
     for part in parts:
         if part is None:
             steps.append(0)
             continue
-        step = next(remaining)
-        if part == slice(None) or (type(part) is slice and part.start in (None, 0) and part.step in (None, 1)):
-            steps.append(step)
-        elif type(part) is int and part >= 0:
-            start = start + step * part
-        else:
+        step, size = next(remaining)
+        first = _first(part, size)
+        if first is None:
             return None
+        start = start + step * first if step else start
+        if type(part) is slice:
+            steps.append(step * (1 if part.step is None else part.step))
     return Ramp(start, tuple(steps))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or isinstance(value, Dim)
+
+
+def _first(part: Any, size: Any) -> Any:
+    """Where a number or a slice begins in a dimension; ``None`` if that is not known."""
+    if type(part) is slice:
+        if part.step is not None and type(part.step) is not int:
+            return None
+        begin = 0 if part.start is None else part.start
+        if not _is_number(begin):
+            return None
+        if implied(begin >= 0):
+            return begin
+        return smax(size + begin, 0) if implied(begin < 0) else None
+    if implied(part >= 0):
+        return part
+    return size + part if implied(part < 0) else None

@@ -37,10 +37,12 @@ class Path:
 
     Attributes:
         domain: the sizes that reach the present point.
+        doubts: what was taken to be so without a proof.
     """
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
+        self.doubts: list[str] = []
         self._settling: Settling | None = None
         self._seconds = 0.0
 
@@ -132,6 +134,11 @@ class Path:
 
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:
         """Called where sizes broadcast only because one of them happens to be 1."""
+
+    def doubt(self, what: str) -> None:
+        """Note what is taken to be so without a proof."""
+        if what not in self.doubts:
+            self.doubts.append(what)
 
     def data_branch(self, what: str) -> bool:
         """One outcome of a branch on contents, which sizes do not decide."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+from shapelint.ops.recipes import samples
 from shapelint.ops.registry import Spec
 from shapelint.sizes import Domain, Size, Undecided
 from shapelint.sizes.dim import Dim, Ratio, evaluate
 from shapelint.tracing.tensor import SymbolicTensor
-
-_SAMPLES = 16
-_TRIES = 600
-_REACHES = (8, 24, 100, 260)
 
 
 def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain, why: str) -> Any:
@@ -31,7 +27,7 @@ def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Doma
     sizes = _sizes_in((args, kwargs))
     runs: list[tuple[dict[str, int], list[Any], Any]] = []
     failures = 0
-    for env in _samples(domain):
+    for env in samples(domain):
         try:
             result = _run(func, args, kwargs, env)
         except Exception as error:
@@ -48,23 +44,6 @@ def probe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Doma
         raise Undecided(f"{why}, and it behaves differently for different sizes")
     fitted = iter([_fit([(env, leaves[i]) for env, leaves, _ in runs], sizes, why) for i in range(len(runs[0][1]))])
     return _build(runs[0][2], fitted)
-
-
-def _samples(domain: Domain) -> list[dict[str, int]]:
-    # Sizes drawn independently: at regular ones, formulas of different sizes coincide.
-    draw = random.Random(len(domain.symbols))
-    found: list[dict[str, int]] = []
-    for attempt in range(_TRIES):
-        reach = _REACHES[attempt % len(_REACHES)]
-        env = {name: draw.randint(1, reach) for name in domain.symbols}
-        if attempt % 3 == 0:
-            env = {name: -(-size // 32) * 32 for name, size in env.items()}
-        if domain.contains(env) and env not in found:
-            found.append(env)
-        if len(found) == _SAMPLES:
-            return found
-    least = domain.sample()
-    return found or ([least] if least else [])
 
 
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], env: dict[str, int]) -> Any:

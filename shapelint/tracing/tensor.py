@@ -20,6 +20,7 @@ from shapelint.sizes.path import active
 from shapelint.tracing import texts
 
 if TYPE_CHECKING:
+    from shapelint.ops.extents import Extent
     from shapelint.ops.placement import Layout
     from shapelint.ops.ramps import Ramp
     from shapelint.tracing.record import Call
@@ -81,6 +82,9 @@ class SymbolicTensor(torch.Tensor):
         value: nested lists of sizes where the contents are known.
         strided: how it lies in memory, ``None`` if that is row by row.
         ramp: the numbers in it, if it is known to hold positions.
+        extent: between which numbers they lie, where they are no ramp.
+        recipe: how its contents come from sizes alone, ``None`` if they do not.
+        base: the tensor with such contents whose elements it shares.
     """
 
     # libraries for several frameworks (opt_einsum) tell by a class's module whose tensors they were given
@@ -92,6 +96,9 @@ class SymbolicTensor(torch.Tensor):
     value: Any = None
     strided: Layout | None = None
     ramp: Ramp | None = None
+    extent: Extent | None = None
+    recipe: Any = None
+    base: SymbolicTensor | None = None
 
     @classmethod
     def __torch_function__(

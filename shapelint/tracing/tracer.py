@@ -12,7 +12,6 @@ The way a value takes::
 
 from __future__ import annotations
 
-import functools
 import gc
 import itertools
 import operator
@@ -32,7 +31,6 @@ from torch.overrides import TorchFunctionMode
 from shapelint.limits import Limits
 from shapelint.ops.layout import is_followed, layout_after, placed_in
 from shapelint.ops.layout import joined as joined_layout
-from shapelint.ops.ramps import ramp_after
 from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, module_rule, name_of
 from shapelint.sizes import Condition, Dim, Domain, Ratio, SizeError, TooComplex, Undecided, require
 from shapelint.sizes import dim as dims
@@ -43,6 +41,7 @@ from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
 from shapelint.sizes.settling import Settling
 from shapelint.tracing import exploring, handlers, places, state
+from shapelint.tracing.contents import is_in_place, join_contents, note_contents
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.loops.repeated import Repeated
@@ -169,7 +168,7 @@ class Tracer:
             self.calls,
             self.failures,
             self.accidents,
-            self.probes,
+            [*self.probes, *self.path.doubts],
             self.suspects,
             self.runs,
         )
@@ -504,7 +503,8 @@ class Tracer:
         made = self._apply(rule, "function", func, self.layers[-1], args, others)
         if type(made) is not SymbolicTensor or made.call is None:
             return self._probe(func, args, kwargs, f"{name_of(func)}: the out= argument is not followed")
-        out.sizes, out.call, out.value, out.strided, out.ramp = made.sizes, made.call, None, None, None
+        out.sizes, out.call, out.value, out.strided = made.sizes, made.call, None, None
+        out.ramp, out.extent, out.recipe = made.ramp, made.extent, made.recipe
         made.call.outputs = (out,)
         return out
 
@@ -544,10 +544,8 @@ class Tracer:
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
         made = self._finish(call, result, first)
         name = _short_name(target)
-        if type(made) is SymbolicTensor and kind == "function" and not call.in_place:
-            made.ramp = ramp_after(name, args, kwargs, made)
-        elif type(first) is SymbolicTensor and (call.in_place or name == "__setitem__"):
-            first.ramp = None
+        if kind == "function":
+            note_contents(call, made, args, kwargs)
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
@@ -562,7 +560,7 @@ class Tracer:
             return rule(*args, **kwargs), args, kwargs
         except TooComplex as reason:
             limit = TooComplex(f"{name_of(call.target)}: {reason}")
-            if _is_in_place(call.target):
+            if is_in_place(call.target):
                 raise Undecided(str(limit)) from reason  # the tensor keeps its sizes on other paths
 
         def attempt(settling: Settling) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
@@ -588,7 +586,7 @@ class Tracer:
     def _finish(self, call: Call, result: Any, first: Any) -> Any:
         self.calls.append(call)
         if type(result) is Spec:
-            if type(first) is SymbolicTensor and _is_in_place(call.target):
+            if type(first) is SymbolicTensor and is_in_place(call.target):
                 if first.sizes is not result.shape:
                     first.strided = None
                 first.sizes, first.call, first.value = result.shape, call, None
@@ -676,6 +674,7 @@ class Tracer:
         )
         call = Call(next(self.indices), "join", "join", self.layers[-1], tuple(tensors), {}, None, self.path.domain)
         joined = symbolic_tensor(shape, tensors[0].dtype, call)
+        join_contents(joined, cases)
         joined.strided = joined_layout([(tensor.sizes, tensor.strided) for tensor in tensors], shape)
         call.outputs = (joined,)
         self.calls.append(call)
@@ -756,7 +755,7 @@ def _only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     if func in _COSTLY:
         return sum(t.numel() for t in tensors) > MANY_ELEMENTS
     # a rule makes a new tensor, and properties are cheap as they are
-    return any(t.is_meta for t in tensors) and not _is_in_place(func) and getattr(func, "__name__", "") != "__get__"
+    return any(t.is_meta for t in tensors) and not is_in_place(func) and getattr(func, "__name__", "") != "__get__"
 
 
 def _call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -814,15 +813,7 @@ def _set_property(func: Any, tensor: SymbolicTensor, value: Any) -> None:
     """``y.data = x`` makes ``y`` what ``x`` is; what else can be set (``requires_grad``) changes no size."""
     if func == torch.Tensor.data.__set__ and type(value) is SymbolicTensor:  # type: ignore[attr-defined]
         tensor.sizes, tensor.call, tensor.value, tensor.strided = value.sizes, value.call, value.value, value.strided
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_in_place(func: Any) -> bool:
-    name = getattr(func, "__name__", "")
-    return (name.endswith("_") and not name.endswith("__")) or (name.startswith("__i") and name[3:-2] in _IN_PLACE)
-
-
-_IN_PLACE = frozenset({"add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"})
+        tensor.ramp, tensor.extent, tensor.recipe = value.ramp, value.extent, value.recipe
 
 
 def _any_dtype(call: Call) -> torch.dtype:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapelint.ops.ramps import INTEGERS
 from shapelint.sizes import Dim, Ratio, implied
 from shapelint.sizes.dim import FloatProduct
 from shapelint.tracing.loops.repeated import Repeated
@@ -132,7 +133,23 @@ class _Reader:
         if ramp is not None:
             self.sizes.append(ramp.start)
         steps = None if ramp is None else ramp.steps
-        return ("tensor", len(tensor.sizes), tensor.kind, order, steps, self.read(tensor.value))
+        return (
+            "tensor",
+            len(tensor.sizes),
+            tensor.kind,
+            order,
+            steps,
+            self._positions(tensor),
+            self.read(tensor.value),
+        )
+
+    def _positions(self, tensor: SymbolicTensor) -> Any:
+        """What is known of positions that are no ramp: computed anew in each round, they count as changed."""
+        extent = tensor.extent
+        if extent is not None:
+            self.sizes.extend((extent.low, extent.high))
+            return ("between", extent.exact, extent.dense)
+        return id(tensor.recipe) if tensor.kind in INTEGERS else None
 
     def _module(self, module: nn.Module) -> Any:
         attributes = module.__dict__

@@ -1,0 +1,212 @@
+"""How a tensor's contents were computed from sizes alone, so that they can be computed again at given sizes.
+
+Positions that no rule follows (``torch.log2(places).long()``) still hang on nothing but sizes. What they are at some
+sizes can be found out on the CPU; that is no proof, and whoever relies on it says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from shapelint.sizes import Dim, Domain, Ratio
+from shapelint.sizes.dim import evaluate
+
+_LARGEST = 2**16
+"""A real tensor with more elements is kept in no recipe."""
+
+_SAMPLES = 16
+_TRIES = 600
+_REACHES = (8, 24, 100, 260)
+
+_ON_SIZES_ONLY = frozenset(
+    {
+        *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "new_tensor"),
+        *("expand_as", "view_as", "reshape_as", "type_as"),
+    }
+)
+"""Functions that ask a tensor for its shape and type; of the last ones, only the second tensor."""
+
+_BY_CHANCE = frozenset(
+    {
+        *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "bernoulli"),
+        *("multinomial", "poisson", "empty", "empty_like", "new_empty", "empty_strided", "dropout", "uniform_"),
+        *("normal_", "random_", "bernoulli_", "exponential_", "rrelu", "alpha_dropout", "feature_dropout"),
+    }
+)
+
+
+class NotComputed(Exception):
+    """What a recipe stands for cannot be computed at the sizes asked for."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Blank:
+    """A tensor that is asked for its shape and type only."""
+
+    sizes: tuple[Any, ...]
+    dtype: torch.dtype
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """A function's call, its tensors replaced by how they were computed.
+
+    Attributes:
+        in_place: the first argument is changed, and is the result.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    in_place: bool = False
+    part: int | None = None
+    """Which of several results is meant."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Cases:
+    """For each set of sizes another recipe, ``None`` where contents hang on more than sizes."""
+
+    cases: tuple[tuple[Domain, Any], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Unfollowed:
+    """Contents that were changed in a way which leaves no recipe."""
+
+
+class _Data(Exception):
+    """A tensor among the arguments holds more than sizes say."""
+
+
+def recipe_after(function: Any, args: Any, kwargs: dict[str, Any], *, in_place: bool, part: int | None = None) -> Any:
+    """How a call's result was computed, ``None`` if its contents hang on the input's or on chance."""
+    name = getattr(function, "__name__", "")
+    if name in _BY_CHANCE:
+        return None
+    try:
+        only_sizes = [name in _ON_SIZES_ONLY and (at > 0 or not name.endswith("_as")) for at in range(len(args))]
+        first = tuple(_kept(a, blank=blank) for a, blank in zip(args, only_sizes, strict=True))
+        named = {key: _kept(a) for key, a in kwargs.items() if key not in ("device", "out")}
+    except _Data:
+        return None
+    return Recipe(function, first, named, in_place, part)
+
+
+def _kept(value: Any, *, blank: bool = False) -> Any:
+    if isinstance(value, torch.Tensor):
+        if blank:
+            return Blank(tuple(value.shape), value.dtype)
+        recipe = getattr(value, "recipe", None)
+        if recipe is not None:
+            return recipe
+        contents = getattr(value, "value", None)
+        if isinstance(contents, (int, list, tuple, Dim)) and not isinstance(contents, bool):
+            return Recipe(torch.tensor, (contents,), {"dtype": value.dtype})
+        if type(value) not in (torch.Tensor, torch.nn.Parameter) or value.is_meta or value.numel() > _LARGEST:
+            raise _Data
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(_kept(v) for v in value)
+    return slice(_kept(value.start), _kept(value.stop), _kept(value.step)) if type(value) is slice else value
+
+
+def computed(recipe: Any, sizes: dict[str, int]) -> torch.Tensor:
+    """What a recipe gives at these sizes, on the CPU.
+
+    Raises:
+        NotComputed: nothing.
+    """
+    with torch._C.DisableTorchFunction(), torch.no_grad():
+        try:
+            result = _computed(recipe, sizes, {})
+        except Exception as error:  # whatever stops it, the contents stay unknown
+            raise NotComputed(str(error)) from error
+    if not isinstance(result, torch.Tensor):
+        raise NotComputed
+    return result
+
+
+def _computed(value: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
+    if isinstance(value, (Recipe, Cases, Unfollowed)):
+        if id(value) not in done:
+            done[id(value)] = _run(value, sizes, done)
+        return done[id(value)]
+    if isinstance(value, Blank):
+        return torch.empty([evaluate(size, sizes) for size in value.sizes], dtype=value.dtype)
+    if isinstance(value, Dim):
+        return evaluate(value, sizes)
+    if isinstance(value, Ratio):
+        return value.number.evaluate(sizes) / value.divisor.evaluate(sizes)
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, torch.device):
+        return torch.device("cpu")
+    if isinstance(value, slice):
+        return slice(*(_computed(bound, sizes, done) for bound in (value.start, value.stop, value.step)))
+    if isinstance(value, (list, tuple)):
+        parts = [_computed(v, sizes, done) for v in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    return value
+
+
+def _run(recipe: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
+    if isinstance(recipe, Unfollowed):
+        raise NotComputed
+    if isinstance(recipe, Cases):
+        return _computed(next(case for domain, case in recipe.cases if domain.contains(sizes)), sizes, done)
+    args = [_computed(a, sizes, done) for a in recipe.args]
+    if recipe.in_place:
+        args[0] = args[0].clone()
+    result = recipe.function(*args, **{name: _computed(v, sizes, done) for name, v in recipe.kwargs.items()})
+    if recipe.in_place:
+        return args[0]
+    return result if recipe.part is None else result[recipe.part]
+
+
+def symbols_in(value: Any, seen: set[int] | None = None) -> frozenset[str]:
+    """The sizes that a recipe's contents hang on."""
+    seen = set() if seen is None else seen
+    if isinstance(value, Dim):
+        return frozenset(value.symbols)
+    if id(value) in seen:
+        return frozenset()
+    seen.add(id(value))
+    parts: Iterator[Any] = iter(())
+    if isinstance(value, Recipe):
+        parts = iter((*value.args, *value.kwargs.values()))
+    elif isinstance(value, Cases):
+        # the sizes that choose a case count too
+        names = {name for domain, _ in value.cases for name in domain.symbols}
+        return frozenset(names)
+    elif isinstance(value, Blank):
+        parts = iter(value.sizes)
+    elif isinstance(value, Ratio):
+        return frozenset((*value.number.support, *value.divisor.support))
+    elif isinstance(value, slice):
+        parts = iter((value.start, value.stop, value.step))
+    elif isinstance(value, (list, tuple)):
+        parts = iter(value)
+    return frozenset().union(*(symbols_in(part, seen) for part in parts))
+
+
+def samples(domain: Domain) -> list[dict[str, int]]:
+    """Some sizes of a domain, drawn independently: at regular ones, formulas of different sizes coincide."""
+    draw = random.Random(len(domain.symbols))
+    found: list[dict[str, int]] = []
+    for attempt in range(_TRIES):
+        reach = _REACHES[attempt % len(_REACHES)]
+        env = {name: draw.randint(1, reach) for name in domain.symbols}
+        if attempt % 3 == 0:
+            env = {name: -(-size // 32) * 32 for name, size in env.items()}
+        if domain.contains(env) and env not in found:
+            found.append(env)
+        if len(found) == _SAMPLES:
+            return found
+    least = domain.sample()
+    return found or ([least] if least else [])

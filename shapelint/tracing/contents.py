@@ -1,0 +1,102 @@
+"""What is known of the numbers in tensors: noted after each function, and where paths join."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from shapelint.ops.extents import extent_after, extent_of_contents
+from shapelint.ops.ramps import ramp_after
+from shapelint.ops.recipes import Cases, Unfollowed, recipe_after
+from shapelint.sizes import Domain
+from shapelint.tracing.record import Call
+from shapelint.tracing.tensor import SymbolicTensor
+
+_IN_PLACE = frozenset({"add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"})
+
+_VIEWS = frozenset(
+    {
+        *(
+            "__getitem__",
+            "view",
+            "view_as",
+            "reshape",
+            "flatten",
+            "unflatten",
+            "squeeze",
+            "unsqueeze",
+            "transpose",
+            "t",
+        ),
+        *("permute", "movedim", "select", "narrow", "expand", "expand_as", "diagonal", "unbind", "split", "chunk"),
+        *("detach", "contiguous", "swapaxes", "unfold", "T", "mT"),
+    }
+)
+"""Functions whose result may share its elements with their first argument."""
+
+
+@functools.lru_cache(maxsize=4096)
+def is_in_place(func: Any) -> bool:
+    """Whether a function changes its first argument, by its name."""
+    name = getattr(func, "__name__", "")
+    return (name.endswith("_") and not name.endswith("__")) or (name.startswith("__i") and name[3:-2] in _IN_PLACE)
+
+
+def note_contents(call: Call, made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note what is known of the numbers in what a function gave, or in what it changed."""
+    name = getattr(call.target, "__name__", "")
+    first = args[0] if args else None
+    if name == "__setitem__" or is_in_place(call.target):
+        if type(first) is SymbolicTensor:
+            _note_change(call, first, args, kwargs)
+    elif type(made) is SymbolicTensor:
+        _note(made, name, call.target, args, kwargs, None)
+    elif type(made) in (list, tuple) or hasattr(made, "_fields"):
+        for part, tensor in enumerate(made):
+            if type(tensor) is SymbolicTensor:
+                _note(tensor, name, call.target, args, kwargs, part)
+
+
+def _note(
+    tensor: SymbolicTensor, name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], part: int | None
+) -> None:
+    tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
+    if tensor.recipe is not None and name in _VIEWS and type(args[0]) is SymbolicTensor:
+        tensor.base = args[0]
+    tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
+    if tensor.ramp is None:
+        contents = extent_of_contents(tensor.value)
+        tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)
+
+
+def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note what a function left in the tensor it changed; the tensor that this one is a view of is changed too."""
+    name = getattr(call.target, "__name__", "")
+    plain = _out_of_place(name)
+    recipe = recipe_after(call.target, args, kwargs, in_place=True)
+    ramp = ramp_after(plain, args, kwargs, tensor)
+    extent = None if ramp is not None else extent_after(plain, args, kwargs, tensor)
+    tensor.recipe, tensor.ramp, tensor.extent = recipe, ramp, extent
+    base = tensor.base
+    while base is not None:
+        base.recipe, base.ramp, base.extent = Unfollowed(), None, None
+        base = base.base
+
+
+def _out_of_place(name: str) -> str:
+    if name.startswith("__i") and name[3:-2] in _IN_PLACE:
+        return f"__{name[3:]}"
+    return name.rstrip("_") if name.endswith("_") and not name.endswith("__") else name
+
+
+def join_contents(joined: SymbolicTensor, cases: Sequence[tuple[Domain, SymbolicTensor]]) -> None:
+    """Note what is known of a tensor that comes from several paths."""
+    tensors = [tensor for _, tensor in cases]
+    ramp, extent = tensors[0].ramp, tensors[0].extent
+    if all(tensor.ramp == ramp for tensor in tensors):
+        joined.ramp = ramp
+    if all(tensor.extent == extent for tensor in tensors):
+        joined.extent = extent
+    if any(tensor.recipe is not None for tensor in tensors):
+        joined.recipe = Cases(tuple((domain, tensor.recipe or Unfollowed()) for domain, tensor in cases))

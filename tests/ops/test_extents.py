@@ -1,0 +1,169 @@
+"""Positions that are clamped, taken modulo, divided, joined or reordered: which of them exist, as on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import shapelint
+from tests import oracle
+
+
+class Looking(nn.Module):
+    """A model with tables and constant indices, whose forward is a function."""
+
+    def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        self.table = nn.Embedding(12, 4)
+        self.bags = nn.EmbeddingBag(12, 4)
+        self.picked = nn.Buffer(torch.tensor([0, 5, 2, 9]))
+        self.from_the_end = nn.Buffer(torch.tensor([-3, 1]))
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, x)
+
+
+def places(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[-1], device=x.device)
+
+
+def _apart(x: Tensor) -> Tensor:
+    return places(x)[None] - places(x)[:, None]
+
+
+def _grid(x: Tensor) -> Tensor:
+    rows, columns = torch.meshgrid(places(x), torch.arange(3), indexing="ij")
+    return rows * 3 + columns
+
+
+def _added_in_place(x: Tensor) -> Tensor:
+    positions = places(x)
+    positions += 2
+    return positions
+
+
+def _written(x: Tensor) -> Tensor:
+    positions = places(x).clamp(max=3)
+    positions[2:] = 11
+    return positions
+
+
+def _rows(x: Tensor, count: int) -> Tensor:
+    return x.flatten(1)[:, torch.arange(count)[:, None] * x.shape[-1] + places(x)]
+
+
+Forward = Callable[[Any, Tensor], Any]
+
+FOLLOWED: dict[str, Forward] = {
+    "clamped too high": lambda m, x: m.table(places(x).clamp(max=12)),
+    "clamped below only": lambda m, x: m.table((places(x) - 5).clamp(min=0)),
+    "clamped below zero": lambda m, x: m.table((places(x) - 5).clamp(-1, 3)),
+    "relative and clamped": lambda m, x: m.table(_apart(x).clamp(-5, 6) + 5),
+    "relative without sign": lambda m, x: m.table(_apart(x).abs()),
+    "modulo too much": lambda m, x: m.table(places(x) % 13),
+    "modulo below zero": lambda m, x: m.table((places(x) - 20) % 12),
+    "modulo and moved": lambda m, x: m.table(torch.remainder(places(x), 5) + 9),
+    "modulo the size": lambda m, x: x[:, :, m.picked % x.shape[-1]],
+    "halved": lambda m, x: m.table(places(x) // 2),
+    "divided": lambda m, x: m.table(torch.div(places(x) - 2, 3, rounding_mode="trunc")),
+    "shifted by a bit": lambda m, x: m.table(places(x) >> 1),
+    "by the size": lambda m, x: m.table(torch.arange(24) // x.shape[-1]),
+    "flipped": lambda m, x: m.table(places(x).flip(0)),
+    "rolled": lambda m, x: m.table(torch.roll(places(x), 1)),
+    "after one another": lambda m, x: m.table(torch.cat([places(x), places(x) + 3])),
+    "on one another": lambda m, x: m.table(torch.stack([places(x), places(x) + 3])),
+    "no more than": lambda m, x: m.table(torch.minimum(places(x), torch.full((x.shape[-1],), 12))),
+    "from the middle on": lambda m, x: m.table(torch.arange(x.shape[-1] + 5)[5:]),
+    "every second": lambda m, x: m.table(torch.arange(x.shape[-1] * 2)[::2]),
+    "the last": lambda m, x: m.table(torch.arange(x.shape[-1] + 5)[-3:]),
+    "in two rows": lambda m, x: m.table(torch.arange(x.shape[-1] * 2).view(2, -1)),
+    "on a grid": lambda m, x: m.table(_grid(x)),
+    "on a flat grid": lambda m, x: m.table(_grid(x).flatten()),
+    "multiplied": lambda m, x: m.table(places(x)[None] * places(x)[:, None]),
+    "counted": lambda m, x: m.table(torch.ones(x.shape[-1], dtype=torch.long).cumsum(0)),
+    "the same everywhere": lambda m, x: m.table(torch.full((x.shape[-1],), x.shape[-1] // 2)),
+    "as floats": lambda m, x: m.table(torch.arange(x.shape[-1], dtype=torch.float32).long()),
+    "repeated": lambda m, x: m.table(places(x).repeat_interleave(2)),
+    "downwards": lambda m, x: m.table(torch.sort(places(x), descending=True)[0]),
+    "added in place": lambda m, x: m.table(_added_in_place(x)),
+    "written": lambda m, x: m.table(_written(x)),
+    "at random, each once": lambda m, x: m.table(torch.randperm(x.shape[-1])),
+    "in order": lambda m, x: m.table.weight[x.argsort(-1)],
+    "bags": lambda m, x: m.bags(places(x)[None]),
+    "bags, functional": lambda m, x: F.embedding_bag(places(x)[None], m.table.weight),
+    "classes": lambda m, x: F.one_hot(places(x) // 3, 3),
+    "constant, expanded": lambda m, x: x.gather(2, m.picked[None, None].expand(x.shape[0], 2, -1)),
+    "constant, repeated": lambda m, x: x.gather(2, m.picked.view(1, 1, 4).repeat(x.shape[0], 2, 1)),
+    "constant, below zero": lambda m, x: x.gather(2, (m.picked - 1)[None, None].expand(x.shape[0], 2, -1)),
+    "constant, from the end": lambda m, x: x[:, :, m.from_the_end],
+    "constant, not from the end": lambda m, x: x.index_select(2, m.from_the_end),
+    "constant, wrapped": lambda m, x: x.take_along_dim(m.picked[None, None], 2),
+    "constant, of all": lambda m, x: x.take(m.picked),
+    "constant, scattered": lambda m, x: x.scatter(2, m.picked[None, None].expand(x.shape[0], 2, -1), 0.0),
+    "constant, clamped": lambda m, x: x[:, :, m.picked.clamp(max=x.shape[-1] - 1)],
+    "a single number": lambda m, x: x[:, :, places(x)[-1] - 4],
+    "two rows of pixels": lambda m, x: _rows(x, 2),
+    "three rows of pixels": lambda m, x: _rows(x, 3),
+    "added to": lambda m, x: torch.zeros(x.shape[0], 2, 4).index_add(2, places(x) // 4, x),
+    "windows": lambda m, x: x[:, :, torch.arange(0, x.shape[-1] - 2, 2)[:, None] + torch.arange(4)],
+}
+
+
+@pytest.mark.parametrize("forward", FOLLOWED.values(), ids=FOLLOWED)
+def test_which_positions_exist(forward: Forward) -> None:
+    analysis = shapelint.analyze(Looking(forward), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(lambda: Looking(forward), ("N", 2, "T"), device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"N": n, "T": t} for n in (1, 2) for t in range(1, 46)]) == []
+
+
+def _overwritten_elsewhere(x: Tensor) -> Tensor:
+    positions = places(x)
+    positions[1:].mul_(20)
+    return positions.clamp(max=x.shape[-1] + 3) if x.shape[-1] > 1 else positions
+
+
+TRIED: dict[str, Forward] = {
+    "scaled": lambda m, x: m.table((places(x) * 0.5).long()),
+    "spread": lambda m, x: x[:, :, torch.linspace(0, x.shape[-1] - 1, 7).long()],
+    "spread too far": lambda m, x: m.table(torch.linspace(0, 12, x.shape[-1]).long()),
+    "some": lambda m, x: m.table(torch.where(places(x) < 13, places(x), 0)),
+    "logarithms": lambda m, x: m.table(torch.log2(places(x).float() + 1).long()),
+    "one too high": lambda m, x: m.table(places(x).index_fill(0, torch.tensor([0]), 30)),
+}
+
+
+@pytest.mark.parametrize("forward", TRIED.values(), ids=TRIED)
+def test_positions_that_no_rule_follows_are_tried_and_said_to_be(forward: Forward) -> None:
+    analysis = shapelint.analyze(Looking(forward), ("N", 2, "T"))
+    assert analysis.certainty == "probed"
+    assert "only tried at" in analysis.certainty_reasons[0]
+    asked = oracle.Oracle(lambda: Looking(forward), ("N", 2, "T"), device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"N": n, "T": t} for n in (1, 2) for t in range(1, 46)]) == []
+
+
+ON_DATA: dict[str, Forward] = {
+    "the greatest": lambda m, x: m.table(x.argmax(2)),
+    "some of the greatest": lambda m, x: m.table(x.topk(1, -1).indices),
+    "at random": lambda m, x: m.table(torch.randint(0, x.shape[-1], (50,))),
+    "changed through a view": lambda m, x: m.table(_overwritten_elsewhere(x)),
+}
+
+
+@pytest.mark.parametrize("forward", ON_DATA.values(), ids=ON_DATA)
+def test_positions_that_may_not_exist_cost_the_proof(forward: Forward) -> None:
+    analysis = shapelint.analyze(Looking(forward), ("N", 2, "T"))
+    assert analysis.certainty == "probed"
+    assert "positions are looked up" in analysis.certainty_reasons[0]
+
+
+def test_places_of_the_greatest_exist_where_they_come_from() -> None:
+    analysis = shapelint.analyze(Looking(lambda m, x: x.gather(2, x.argmax(2, keepdim=True))), ("N", 2, "T"))
+    assert analysis.certainty == "proven"
+    assert str(analysis.valid_sizes) == "T: all sizes"
