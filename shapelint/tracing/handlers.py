@@ -6,7 +6,6 @@ Sizes that fail inside such a handler go on after it, so they must not be taken 
 from __future__ import annotations
 
 import ast
-import builtins
 import contextlib
 import dis
 import functools
@@ -18,11 +17,14 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
+from shapelint.tracing.names import value_of
 from shapelint.tracing.places import is_internal
 from shapelint.tracing.record import Place
 
 _JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
-_GOES_ELSEWHERE = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE"})
+_GOES_ELSEWHERE = frozenset(
+    {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE", "RETURN_CONST"}
+)
 
 DEEPEST = 4
 """A context manager is looked for behind so many functions that return one."""
@@ -34,7 +36,7 @@ class _Span:
 
     Attributes:
         ends: an ``except`` deals with them and goes on.
-        managers: the ``with`` statements that may, as (line, column, last line, last column).
+        managers: the ``with`` statements that may, or items of them, as (line, last line, column, last column).
     """
 
     start: int
@@ -118,17 +120,21 @@ def _swallows_at(code: CodeType, position: Any, found: Mapping[str, Any]) -> boo
 
 @functools.lru_cache(maxsize=1024)
 def _expressions(file: str, position: tuple[int | None, ...]) -> tuple[ast.expr, ...]:
-    """What a ``with`` statement enters, as it is written."""
-    first, last, column, _ = position
-    if first is None or last is None or column is None:
+    """What is entered there, as it is written: by a ``with`` statement; from Python 3.13 on, by one item of it."""
+    first, last, column, end_column = position
+    if first is None or last is None or column is None or end_column is None:
         return ()
-    lines = [linecache.getline(file, line) for line in range(first, last + 1)]
-    lines[:1] = [line.encode()[column:].decode() for line in lines[:1]]
-    try:
-        statement = ast.parse("".join(lines)).body[0]
-    except (SyntaxError, IndexError):
-        return ()
-    return tuple(item.context_expr for item in statement.items) if isinstance(statement, ast.With) else ()
+    lines = [linecache.getline(file, line).encode() for line in range(first, last + 1)]
+    lines[-1] = lines[-1][:end_column]
+    lines[0] = lines[0][column:]
+    text = b"".join(lines).decode()
+    for source in (text, f"({text})"):  # an item may go on in the next line within its statement's parentheses
+        with contextlib.suppress(SyntaxError, IndexError):
+            statement = ast.parse(source).body[0]
+            if isinstance(statement, ast.With):
+                return tuple(item.context_expr for item in statement.items)
+            return (statement.value,) if isinstance(statement, ast.Expr) else ()
+    return ()
 
 
 def _swallows(expression: ast.expr, found: Mapping[str, Any], depth: int) -> bool:
@@ -138,23 +144,10 @@ def _swallows(expression: ast.expr, found: Mapping[str, Any], depth: int) -> boo
     is_call = isinstance(expression, ast.Call)
     target = expression.func if isinstance(expression, ast.Call) else expression
     try:
-        value = _value(target, found)
+        value = value_of(target, found)
     except (LookupError, AttributeError):
         return True
     return _made_swallows(value, depth) if is_call else _class_swallows(type(value), value)
-
-
-def _value(expression: ast.expr, found: Mapping[str, Any]) -> Any:
-    """The value of a dotted name.
-
-    Raises:
-        LookupError: it is something else, or there is no such name.
-    """
-    if isinstance(expression, ast.Name):
-        return found[expression.id] if expression.id in found else vars(builtins)[expression.id]
-    if isinstance(expression, ast.Attribute):
-        return getattr(_value(expression.value, found), expression.attr)
-    raise LookupError(ast.dump(expression))
 
 
 def _made_swallows(make: Any, depth: int) -> bool:

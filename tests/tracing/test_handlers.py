@@ -86,6 +86,21 @@ class Written(Managed):
             return F.max_pool2d(x, 4)
 
 
+class SeveralLines(Managed):
+    """As ``Managed``, as the second item of several; the items take several lines."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # fmt: off
+        with (
+            torch.no_grad(),
+            self
+            .manager(),
+        ):
+            # fmt: on
+            return F.max_pool2d(x, 4)
+        return x
+
+
 class Nested(Managed):
     """A ``with`` that does nothing inside a ``try``."""
 
@@ -132,6 +147,7 @@ class Stacked(Managed):
         Managed(functools.partial(quiet, True)),
         Managed(functools.partial(whatever, contextlib.suppress(RuntimeError))),
         Nested(Swallowing),
+        SeveralLines(Swallowing),
         Stacked(Swallowing),
     ],
 )
@@ -152,6 +168,7 @@ def test_sizes_that_a_context_manager_lets_go_on_are_not_refused(model: nn.Modul
         Managed(functools.partial(torch.autocast, "cpu", enabled=False)),
         Managed(functools.partial(precision, True)),
         Written(Timed),
+        SeveralLines(Timed),
     ],
 )
 def test_context_managers_that_let_exceptions_pass_cost_no_proof(model: nn.Module) -> None:
