@@ -10,18 +10,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from shapelint.limits import Limits
-from shapelint.sizes import Condition, Domain, Path, Size, TooComplex, Undecided, negate
+from shapelint.sizes import Condition, Domain, Path, TooComplex, Undecided, negate
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import LARGEST_TENSOR, compare
 from shapelint.sizes.dim import dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
-from shapelint.tracing.loops.rounds import Plan, Round, Site, at_beginning
+from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Played
@@ -129,7 +128,7 @@ class ExploringPath(Path):
         self.rounds: list[Round] = []
         self.over: dict[str, Round] = {}
         self.by_products: TooComplex | None = None
-        self.comprehensions: dict[tuple[int, Span], tuple[FrameType | None, list[Size]]] = {}
+        self.comprehensions: dict[tuple[int, Span], Collected] = {}
 
     @property
     def follows_loops(self) -> bool:
@@ -186,6 +185,11 @@ class ExploringPath(Path):
             self.domain = self._without(ended)
             del self.rounds[depth:]
             self.over.update((each.number, each) for each in ended)
+
+    def forget_lists(self, known: frozenset[tuple[int, Span]]) -> None:
+        """An exception has ended the functions that made all lists but these."""
+        for key in self.comprehensions.keys() - known:
+            del self.comprehensions[key]
 
     def check_names(self, names: Iterable[str]) -> None:
         """Nothing that a round in the middle of a loop made is used after the loop."""

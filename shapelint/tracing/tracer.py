@@ -45,7 +45,7 @@ from shapelint.tracing.contents import is_in_place, join_contents, note_contents
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.loops.repeated import Repeated
-from shapelint.tracing.loops.rounds import Plan, Replan, Site, at_beginning, joined_in
+from shapelint.tracing.loops.rounds import JOINING, Plan, Replan, Site, at_beginning, check_joined, joined_in
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
@@ -74,9 +74,6 @@ _COSTLY = frozenset(
     }
 )
 """Functions whose result's contents no size depends on, and which take long on wide layers."""
-
-_JOINING = {torch.cat: True, torch.concat: True, torch.concatenate: True, torch.stack: False}
-"""Functions that join a list of tensors, and whether along a dimension that these have."""
 
 _original_call: Any = unexchanged(nn.Module.__call__)
 
@@ -377,7 +374,7 @@ class Tracer:
         if self.runs > most:
             raise Undecided(f"the model has more than {most} runs of modules to explore")
         self._check_time()
-        depth, rounds = len(self.layers), len(self.path.rounds)
+        depth, rounds, lists = len(self.layers), len(self.path.rounds), frozenset(self.path.comprehensions)
         try:
             value = _original_call(module, *args, **kwargs)
         except (TooComplex, isl.Error) as reason:
@@ -385,11 +382,14 @@ class Tracer:
         except Exception as error:
             self._note_error(error)
             self.path.abandon(rounds)
+            self.path.forget_lists(lists)
             return Outcome(self.path.domain, None, error)
         finally:
             del self.layers[depth:]
         if len(self.path.rounds) > rounds:
             self.path.rounds[-1].left()
+        if self.path.comprehensions:
+            check_joined(self.path, lists)
         return Outcome(self.path.domain, value)
 
     def _check_time(self) -> None:
@@ -473,7 +473,7 @@ class Tracer:
     def dispatch(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A torch function's call."""
         rule = function_rule(func)
-        if func in _JOINING:
+        if func in JOINING:
             items = joined_in(self.path, args[0] if args else kwargs.get("tensors"))
             if items is not None:
                 return self._join_repeated(rule, func, items, args[1:], kwargs)
@@ -579,7 +579,7 @@ class Tracer:
         axis = args[0] if args else kwargs.get("dim", kwargs.get("axis", 0))
         sizes = list(result.sizes)
         for item, times in items.runs:
-            sizes[axis] = sizes[axis] + (times - 1) * (item.shape[axis] if _JOINING[func] else 1)
+            sizes[axis] = sizes[axis] + (times - 1) * (item.shape[axis] if JOINING[func] else 1)
         result.sizes, result.value = tuple(sizes), None
         return result
 

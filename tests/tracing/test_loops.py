@@ -224,6 +224,67 @@ def _comprehension_in_a_variable(m: Any, x: Tensor) -> Any:
     return torch.cat(pairs, dim=1)
 
 
+def _comprehension_with_a_name_that_is_used_elsewhere(m: Any, x: Tensor) -> Any:
+    t = x.shape[0]
+    y = torch.stack([m.taking(x[:, t]) for t in range(x.shape[1])])
+    return y, x.new_zeros(t)
+
+
+def _comprehension_that_keeps_a_state(m: Any, x: Tensor) -> Any:
+    h = m.taking(x[:, 0])
+    return torch.stack([h := m.keeping(h) for _ in range(x.shape[1])]), h
+
+
+def _comprehension_with_functions_in_it(m: Any, x: Tensor) -> Any:
+    return torch.stack([(lambda: m.taking(x[:, t]))() for t in range(x.shape[1])])
+
+
+def _comprehensions_in_a_comprehension(m: Any, x: Tensor) -> Any:
+    rows = torch.stack([torch.stack([m.taking(x[n, t]) for t in range(x.shape[1])]) for n in range(x.shape[0])])
+    return rows, torch.stack([torch.stack([cell(x[:, t])[0] for t in range(x.shape[1])]) for cell in m.cells])
+
+
+def _comprehension_in_a_loop(m: Any, x: Tensor) -> Any:
+    rows = []
+    for t in range(x.shape[1]):
+        rows.append(torch.stack([m.taking(x[n, t]) for n in range(x.shape[0])]))
+    return torch.stack(rows)
+
+
+def _comprehension_in_the_line_of_a_loop(m: Any, x: Tensor) -> Any:
+    rows = []
+    for row in torch.stack([m.taking(x[:, t]) for t in range(x.shape[1])]): rows.append(row)  # fmt: skip  # noqa: E701
+    return torch.stack(rows)
+
+
+def _joined_under_another_name(m: Any, x: Tensor) -> Any:
+    join = torch.stack
+    return join([m.taking(x[:, t]) for t in range(x.shape[1])])
+
+
+def _loop_whose_head_takes_several_lines(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for (
+        t,
+        item,
+    ) in enumerate(
+        x.unbind(1),
+    ):
+        outputs.append(m.taking(item) + x[:, t, :1])
+    return torch.stack(outputs)
+
+
+def _long_loop(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        y = m.taking(x[:, t])
+        y = torch.tanh(torch.relu(torch.tanh(torch.relu(torch.tanh(torch.relu(torch.tanh(torch.relu(y))))))))
+        y = torch.tanh(torch.relu(torch.tanh(torch.relu(torch.tanh(torch.relu(torch.tanh(torch.relu(y))))))))
+        y = torch.tanh(torch.relu(torch.tanh(torch.relu(torch.tanh(torch.relu(torch.tanh(torch.relu(y))))))))
+        outputs.append(y)
+    return torch.stack(outputs)
+
+
 def _unbound(m: Any, x: Tensor) -> Any:
     outputs = []
     for item in x.unbind(1):
@@ -329,6 +390,15 @@ PROVEN = [
     _nested,
     _comprehension,
     _comprehension_in_a_variable,
+    _comprehension_with_a_name_that_is_used_elsewhere,
+    _comprehension_that_keeps_a_state,
+    _comprehension_with_functions_in_it,
+    _comprehensions_in_a_comprehension,
+    _comprehension_in_a_loop,
+    _comprehension_in_the_line_of_a_loop,
+    _joined_under_another_name,
+    _loop_whose_head_takes_several_lines,
+    _long_loop,
     _unbound,
     _unbound_side_by_side,
     _items_of_unbound,
@@ -448,6 +518,41 @@ def _position_that_advances(m: Any, x: Tensor) -> Any:
     return torch.stack(outputs, 1)
 
 
+def _length_of_a_comprehension(m: Any, x: Tensor) -> Any:
+    return x.new_zeros(len([m.taking(x[:, t]) for t in range(x.shape[1])]), 2)
+
+
+def _comprehension_is_returned(m: Any, x: Tensor) -> Any:
+    return list([m.taking(x[:, t]) for t in range(x.shape[1])])  # noqa: C411 - a call gets the list
+
+
+def _comprehension_joined_elsewhere(m: Any, x: Tensor) -> Any:
+    def join(items: list[Tensor]) -> Tensor:
+        return torch.stack(items)
+
+    return join([m.taking(x[:, t]) for t in range(x.shape[1])])
+
+
+def _comprehension_that_is_not_always_joined(m: Any, x: Tensor) -> Any:
+    items = [m.taking(x[:, t]) for t in range(x.shape[1])]
+    return torch.stack(items) if x.shape[0] > 2 else x
+
+
+def _comprehension_that_fills_a_dict(m: Any, x: Tensor) -> Any:
+    items = {t: m.taking(x[:, t]) for t in range(x.shape[1])}
+    return torch.stack(list(items.values()))
+
+
+def _comprehension_with_two_loops(m: Any, x: Tensor) -> Any:
+    return torch.stack([x[n, t] for n in range(x.shape[0]) for t in range(x.shape[1])])
+
+
+def _set_in_the_line_of_a_loop(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for _ in {t % 2 for t in range(x.shape[1])}: outputs.append(x)  # fmt: skip  # noqa: E701
+    return torch.stack(outputs)
+
+
 def _items_that_alternate(m: Any, x: Tensor) -> Any:
     outputs = []
     for t in range(x.shape[1]):
@@ -459,6 +564,13 @@ def _items_that_alternate(m: Any, x: Tensor) -> Any:
 @pytest.mark.parametrize(
     "forward",
     [
+        _comprehension_is_returned,
+        _comprehension_joined_elsewhere,
+        _comprehension_that_fills_a_dict,
+        _comprehension_that_is_not_always_joined,
+        _comprehension_with_two_loops,
+        _length_of_a_comprehension,
+        _set_in_the_line_of_a_loop,
         _items_that_alternate,
         _length_asked_inside,
         _every_second,

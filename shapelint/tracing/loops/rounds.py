@@ -10,21 +10,25 @@ that is appended to becomes :class:`Repeated`.
 
 from __future__ import annotations
 
+import ast
 import dis
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
 
 from shapelint.sizes import Condition, Size, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import dim
 from shapelint.tracing.loops.holding import Held, all_held, held, is_same
 from shapelint.tracing.loops.repeated import Collecting, Repeated
-from shapelint.tracing.loops.source import Span, has_loop, joining_calls, loop_names, span_of
+from shapelint.tracing.loops.source import Loop, Span, comprehension_at, loop_at, span_of
 from shapelint.tracing.loops.symbols import with_numbers
 from shapelint.tracing.loops.variables import (
     COMPREHENSION,
@@ -35,14 +39,18 @@ from shapelint.tracing.loops.variables import (
     may_be_replaced,
     set_local,
 )
+from shapelint.tracing.names import value_of
 from shapelint.tracing.places import is_internal
 
 if TYPE_CHECKING:
     from shapelint.tracing.exploring import ExploringPath
 
 _GET_ITER = dis.opmap["GET_ITER"]
-_LOOPING = frozenset({"FOR_ITER", "PRECALL", "CALL", "CALL_FUNCTION"})
-"""What follows on it in a loop: the loop itself, or the call of a comprehension."""
+_LOOPING = frozenset({"FOR_ITER", "PRECALL", "CALL", "LOAD_FAST_AND_CLEAR"})
+"""What follows on it in a loop: the loop itself; the call of a comprehension, or what sets its variables apart."""
+
+JOINING = {torch.cat: True, torch.concat: True, torch.concatenate: True, torch.stack: False}
+"""Functions that join a list of tensors, and whether along a dimension that these have."""
 
 _BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -169,9 +177,10 @@ class Rounds:
                 yield from self._many(number, stretch)
         frame = self._frame
         assert frame is not None
-        if frame.f_code.co_name == COMPREHENSION:
-            for span in _joined_by(frame):
-                self._path.comprehensions[id(frame.f_back), span] = (frame.f_back, self._times)
+        around, loop = _loop_of(frame)
+        if loop is not None and loop.is_comprehension:
+            for span in _joined_by(around, loop):
+                self._path.comprehensions[id(around), span] = Collected(around, self._times)
 
     def _alone(self, item: Any) -> Any:
         self._times.append(1)
@@ -181,11 +190,11 @@ class Rounds:
         """What the loop does must be seen: it is a statement, or makes a list that is joined and nothing else."""
         frame = self._frame
         assert frame is not None
-        if frame.f_code.co_name == COMPREHENSION:
-            if not _joined_by(frame):
-                raise Undecided(f"a list of {times} items is used otherwise than to be joined once (stack, cat)")
-        elif not has_loop(frame.f_code, _line(frame.f_code, frame.f_lasti)):
+        around, loop = _loop_of(frame)
+        if loop is None:
             raise Undecided(f"{times} items are gone through by other code than a loop")
+        if loop.is_comprehension and not _joined_by(around, loop):
+            raise Undecided(_otherwise_used(times))
 
     def _many(self, number: int, stretch: Stretch) -> Iterator[Any]:
         """The items of one stretch: some at either end, and one for all between."""
@@ -212,11 +221,12 @@ class Rounds:
     def _begin(self, site: Site, plan: Plan, times: Any) -> Round:
         frame, path = self._frame, self._path
         assert frame is not None
-        current = Round(site, plan, path, frame, f"{_target(site)}#{next(path.numbers)}", times)
+        loop = _loop_of(frame)[1]
+        assert loop is not None
+        current = Round(site, plan, path, frame, f"{loop.variable or 'round'}#{next(path.numbers)}", times)
         path.enter(current)
-        names = loop_names(site[0], _line(site[0], site[1]))
-        current.start = {name: value for name, value in local_variables(frame).items() if name not in names.own}
-        filled = [name for name in current.start if name in names.filled]
+        current.start = {name: value for name, value in local_variables(frame).items() if name not in loop.own}
+        filled = [name for name in current.start if name in loop.filled]
         # the lists last: what else reaches them is then known, and what is in them does not count
         before = all_held({n: current.start[n] for n in sorted(current.start, key=filled.__contains__)})
         for name in filled:
@@ -307,26 +317,48 @@ def _one_more(plan: Plan) -> Plan:
     return replace(plan, first=plan.first + 1, growing=())
 
 
-def _target(site: Site) -> str:
-    """The loop's variable, for messages."""
-    following = _instruction_after(*site[:2])
-    return str(following.argval) if following is not None and following.opname.startswith("STORE_") else "round"
-
-
 @functools.lru_cache(maxsize=4096)
 def _instruction_after(code: CodeType, offset: int) -> dis.Instruction | None:
-    return next((i for i in dis.get_instructions(code) if i.offset > offset), None)
+    # EXTENDED_ARG is the beginning of the instruction after it: the jump out of a long loop
+    following = (i for i in dis.get_instructions(code) if i.offset > offset and i.opname != "EXTENDED_ARG")
+    return next(following, None)
 
 
-def _line(code: CodeType, offset: int) -> int:
-    return span_of(code, offset)[0] or code.co_firstlineno
-
-
-def _joined_by(frame: FrameType) -> frozenset[Span]:
-    """The one call that takes the list that a comprehension makes, and nothing else does."""
+def _loop_of(frame: FrameType) -> tuple[FrameType, Loop | None]:
+    """The loop that a frame is about to take an item for, and the frame of the function in whose source it stands."""
     around = frame.f_back
-    calls = joining_calls(around.f_code, span_of(frame.f_code, frame.f_lasti)) if around is not None else frozenset()
-    return calls if len(calls) == 1 else frozenset()
+    if frame.f_code.co_name != COMPREHENSION or around is None:
+        return frame, loop_at(frame.f_code, span_of(frame.f_code, frame.f_lasti))
+    return around, comprehension_at(around.f_code, span_of(around.f_code, around.f_lasti))
+
+
+def _joined_by(frame: FrameType, loop: Loop) -> list[Span]:
+    """The one call that takes the list that a comprehension makes, and nothing else does; it joins what it gets."""
+    found = {**frame.f_globals, **frame.f_locals}
+    if len(loop.takers) == 1 and _joins(loop.takers[0].function, found):
+        return [loop.takers[0].span]
+    return []
+
+
+def _joins(function: ast.expr, found: Mapping[str, Any]) -> bool:
+    try:
+        value = value_of(function, found)
+    except (LookupError, AttributeError):
+        return False
+    return isinstance(value, Hashable) and value in JOINING
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The list that a comprehension has made, until it is joined.
+
+    Attributes:
+        frame: the function that holds it, which stays as it is as long as somebody knows it.
+        times: how often each item stands for one like it.
+    """
+
+    frame: FrameType
+    times: list[Size]
 
 
 def joined_in(path: ExploringPath, items: Any) -> Repeated | None:
@@ -335,4 +367,16 @@ def joined_in(path: ExploringPath, items: Any) -> Repeated | None:
         return items
     frame = _asking() if path.comprehensions else None
     known = None if frame is None else path.comprehensions.pop((id(frame), span_of(frame.f_code, frame.f_lasti)), None)
-    return None if known is None else Repeated(items, known[1])
+    return None if known is None else Repeated(items, known.times)
+
+
+def check_joined(path: ExploringPath, before: frozenset[tuple[int, Span]]) -> None:
+    """All lists that comprehensions have made since are joined: what else might have used one would see few items."""
+    for key in path.comprehensions.keys() - before:
+        left = path.comprehensions[key]
+        file = Path(left.frame.f_code.co_filename).name
+        raise Undecided(f"{_otherwise_used(sum(left.times))} (at {file}:{key[1][0]})")
+
+
+def _otherwise_used(times: Any) -> str:
+    return f"a list of {times} items is used otherwise than to be joined once (stack, cat)"

@@ -5,45 +5,40 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 
-
-def has_loop(code: CodeType, line: int) -> bool:
-    """Whether the source shows one loop statement in a line."""
-    return _loop_at(code, line) is not None
+Span = tuple[int | None, int | None, int | None, int | None]
+"""First line, last line, first column, last column."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoopNames:
-    """Local variables of a loop's body.
+class Taker:
+    """A call that gets a list as its first argument, and what is called there."""
+
+    span: Span
+    function: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop, as its source shows it.
 
     Attributes:
-        own: those that every round sets before it looks at them: what they hold when it begins is no matter.
+        variable: what its items are called, if that is one name.
+        own: local variables that every round sets before it looks at them: what they hold when it begins is no matter.
         filled: those of the others that are appended to.
+        is_comprehension: it makes a list, and is no statement.
+        takers: the calls that use the list, at once or by way of a variable; none if it may be used otherwise too.
     """
 
-    own: frozenset[str] = frozenset()
-    filled: frozenset[str] = frozenset()
-
-
-@functools.lru_cache(maxsize=256)
-def loop_names(code: CodeType, line: int) -> LoopNames:
-    """The names of the loop in a line; none where there is no source, or more than one loop in the line."""
-    loop = _loop_at(code, line)
-    if loop is None:
-        return LoopNames()
-    seen = _Reading()
-    own: set[str] = set()
-    seen.assign(loop.target, own)
-    seen.block(loop.body, own)
-    filled = {name for statement in loop.body for node in ast.walk(statement) for name in _filled(node)}
-    return LoopNames(frozenset(seen.stored - seen.early), frozenset(filled - (seen.stored - seen.early)))
-
-
-Span = tuple[int | None, int | None, int | None, int | None]
-"""First line, last line, first column, last column."""
+    variable: str | None
+    own: frozenset[str]
+    filled: frozenset[str]
+    is_comprehension: bool = False
+    takers: tuple[Taker, ...] = ()
 
 
 def span_of(code: CodeType, instruction: int) -> Span:
@@ -52,37 +47,90 @@ def span_of(code: CodeType, instruction: int) -> Span:
 
 
 @functools.lru_cache(maxsize=256)
-def joining_calls(code: CodeType, span: Span) -> frozenset[Span]:
-    """The calls that get the list comprehension at ``span`` as their first argument, at once or by way of a variable.
-
-    None where the list may be used otherwise too.
-    """
+def loop_at(code: CodeType, span: Span) -> Loop | None:
+    """The loop whose step to its next item is an instruction that stands at ``span``; ``None`` without the source."""
     tree, shift = _source(code)
     nodes = list(ast.walk(tree)) if tree is not None else []
-    spans = {id(node): _span(node, shift) for node in nodes if isinstance(node, ast.expr)}
-    lists = [node for node in nodes if isinstance(node, ast.ListComp) and spans[id(node)] == span]
-    if len(lists) != 1 or len(lists[0].generators) > 1 or lists[0].generators[0].ifs:
-        return frozenset()
-    takers = {id(node.args[0]): spans[id(node)] for node in nodes if isinstance(node, ast.Call) and node.args}
-    if id(lists[0]) in takers:
-        return frozenset({takers[id(lists[0])]})
+    found = [node for node in nodes if isinstance(node, ast.For) and _stands_at(_stepping(node), shift, span)]
+    if len(found) == 1:
+        return _statement(found[0])
+    lists = [node for node in nodes if isinstance(node, ast.ListComp) and _span(_stepping(node), shift) == span]
+    return _comprehension(lists[0], nodes, shift) if len(lists) == 1 else None
+
+
+@functools.lru_cache(maxsize=256)
+def comprehension_at(code: CodeType, span: Span) -> Loop | None:
+    """The list comprehension at ``span``."""
+    tree, shift = _source(code)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    lists = [node for node in nodes if isinstance(node, ast.ListComp) and _span(node, shift) == span]
+    return _comprehension(lists[0], nodes, shift) if len(lists) == 1 else None
+
+
+def _stepping(loop: ast.For | ast.ListComp) -> ast.stmt | ast.expr:
+    """Where Python says it is while it takes a loop's next item."""
+    if sys.version_info < (3, 13):
+        return loop
+    return loop.iter if isinstance(loop, ast.For) else loop.generators[0].iter
+
+
+def _stands_at(node: ast.stmt | ast.expr, shift: int, span: Span) -> bool:
+    # an interpreter that was told to keep no columns knows the first line alone
+    return all(known in (None, own) for known, own in zip(span, _span(node, shift), strict=True))
+
+
+def _statement(loop: ast.For) -> Loop:
+    seen = _Reading()
+    own: set[str] = set()
+    seen.assign(loop.target, own)
+    seen.block(loop.body, own)
+    filled = {name for statement in loop.body for node in ast.walk(statement) for name in _filled(node)}
+    stored_first = seen.stored - seen.early
+    return Loop(_name(loop.target), frozenset(stored_first), frozenset(filled - stored_first))
+
+
+def _comprehension(loop: ast.ListComp, nodes: list[ast.AST], shift: int) -> Loop | None:
+    if len(loop.generators) > 1 or loop.generators[0].ifs:
+        return None
+    seen = _Reading()
+    own: set[str] = set()
+    seen.assign(loop.generators[0].target, own)
+    seen.read([loop.elt], own)
+    calls = [node for node in nodes if isinstance(node, ast.Call) and node.args]
+    takers = {id(call.args[0]): Taker(_span(call, shift), call.func) for call in calls}
+    return Loop(
+        _name(loop.generators[0].target),
+        frozenset(seen.stored - seen.early),
+        frozenset(),
+        True,
+        _taken(loop, nodes, takers),
+    )
+
+
+def _name(target: ast.expr) -> str | None:
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _taken(made: ast.ListComp, nodes: list[ast.AST], takers: dict[int, Taker]) -> tuple[Taker, ...]:
+    if id(made) in takers:
+        return (takers[id(made)],)
     for node in nodes:
-        if isinstance(node, ast.Assign) and node.value is lists[0]:
+        if isinstance(node, ast.Assign) and node.value is made:
             return _users(node.targets, nodes, takers)
-    return frozenset()
+    return ()
 
 
-def _users(targets: list[ast.expr], nodes: list[ast.AST], takers: dict[int, Span]) -> frozenset[Span]:
+def _users(targets: list[ast.expr], nodes: list[ast.AST], takers: dict[int, Taker]) -> tuple[Taker, ...]:
     """The calls that take a variable, if it is set once and every use is one of them."""
     if len(targets) != 1 or not isinstance(targets[0], ast.Name):
-        return frozenset()
+        return ()
     uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == targets[0].id and n is not targets[0]]
     if all(id(use) in takers for use in uses):
-        return frozenset(takers[id(use)] for use in uses)
-    return frozenset()
+        return tuple(takers[id(use)] for use in uses)
+    return ()
 
 
-def _span(node: ast.expr, shift: int) -> Span:
+def _span(node: ast.stmt | ast.expr, shift: int) -> Span:
     end = None if node.end_lineno is None else node.end_lineno + shift
     return (node.lineno + shift, end, node.col_offset, node.end_col_offset)
 
@@ -94,13 +142,6 @@ def _filled(node: ast.AST) -> Iterator[str]:
             yield node.func.value.id
     elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
-
-
-def _loop_at(code: CodeType, line: int) -> ast.For | None:
-    tree, shift = _source(code)
-    nodes = ast.walk(tree) if tree is not None else ()
-    found = [node for node in nodes if isinstance(node, ast.For) and node.lineno + shift == line]
-    return found[0] if len(found) == 1 else None
 
 
 @functools.lru_cache(maxsize=64)
@@ -133,24 +174,24 @@ class _Reading:
 
     def _statement(self, node: ast.stmt, own: set[str]) -> bool:
         if isinstance(node, (ast.Continue, ast.Break, ast.Return, ast.Raise)):
-            self._read(ast.iter_child_nodes(node), own)
+            self.read(ast.iter_child_nodes(node), own)
             return True
         if isinstance(node, ast.Assign):
-            self._read([node.value], own)
+            self.read([node.value], own)
             for target in node.targets:
                 self.assign(target, own)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            self._read([node.value], own)
+            self.read([node.value], own)
             self.assign(node.target, own)
         elif isinstance(node, ast.AugAssign):
-            self._read([node.value], own)
-            self._read([_as_read(node.target)], own)
+            self.read([node.value], own)
+            self.read([_as_read(node.target)], own)
             self.assign(node.target, own)
         elif isinstance(node, ast.If):
-            self._read([node.test], own)
+            self.read([node.test], own)
             self._branches([node.body, node.orelse], own)
         elif isinstance(node, (ast.For, ast.While)):
-            self._read([node.iter if isinstance(node, ast.For) else node.test], own)
+            self.read([node.iter if isinstance(node, ast.For) else node.test], own)
             inner = own.copy()
             if isinstance(node, ast.For):
                 self.assign(node.target, inner)
@@ -158,14 +199,14 @@ class _Reading:
             self.block(node.orelse, own.copy())
         elif isinstance(node, ast.With):
             for item in node.items:
-                self._read([item.context_expr], own)
+                self.read([item.context_expr], own)
                 if item.optional_vars is not None:
                     self.assign(item.optional_vars, own)
             # what a `with` suppresses ends its block early
             self.block(node.body, own.copy())
         else:
             # `try`, `match`, definitions and the rest: everything read there counts, nothing set there does
-            self._read([node], own)
+            self.read([node], own)
             self._stores(node)
         return False
 
@@ -189,9 +230,10 @@ class _Reading:
         elif isinstance(target, ast.Starred):
             self.assign(target.value, own)
         else:
-            self._read([target], own)
+            self.read([target], own)
 
-    def _read(self, nodes: Iterable[ast.AST], own: set[str]) -> None:
+    def read(self, nodes: Iterable[ast.AST], own: set[str]) -> None:
+        """Note which names are read here before they are set."""
         for node in nodes:
             for name in ast.walk(node):
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) and name.id not in own:
