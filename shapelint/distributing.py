@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shapelint.linting import Question, check_file, relative_location
 from shapelint.loading.errors import BAD_INPUT, LoadError
 from shapelint.loading.paths import Request
 from shapelint.results import LintResult
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Item = TypeVar("Item")
 
@@ -67,6 +69,8 @@ def check_one(task: tuple[Request, Question]) -> LintResult:
 
 
 def _results(executor: Executor, tasks: Sequence[tuple[Request, Question]]) -> list[LintResult]:
+    from concurrent.futures import wait
+
     futures = [_submitted(executor, task) for task in tasks]
     # what is lost is done again afterwards, when no thread of this process is at work any more
     wait([future for future in futures if future is not None])

@@ -20,7 +20,14 @@ from shapelint.isolation.jobs import Answer, End, Failure, Job, Outcome
 from shapelint.isolation.scheduling import Scheduler
 
 _PATIENCE: Final = 2.0
-_BOOT: Final = "import sys; sys.path[:] = {path!r}; from shapelint.isolation.server import main; main({descriptor})"
+_BOOT: Final = """\
+import sys
+sys.path[:] = {path!r}
+from shapelint.isolation.head_start import load_torch_library
+loaded = load_torch_library()
+from shapelint.isolation.server import main
+main({descriptor}, loaded)
+"""
 # One thread each: the workers are many. Memory in large pages, where glibc knows how: a fork then copies 100 entries
 # instead of 40,000, which takes a fifth of the time.
 _SURROUNDINGS: Final = {"OMP_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

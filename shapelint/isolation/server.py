@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -27,6 +28,8 @@ from shapelint.isolation.warming import warm
 from shapelint.isolation.worker import EXIT, prepared
 from shapelint.loading.importing import trust_listings
 
+# Without torch, and without libraries to load: what is imported while torch's own is being loaded.
+_MEANWHILE: Final = ("networkx",)
 _PRELOADED: Final = (
     "resource",
     "torch",
@@ -40,12 +43,12 @@ _PRELOADED: Final = (
 _FEW: Final = 2
 
 
-def main(descriptor: int) -> NoReturn:
+def main(descriptor: int, torch_library_loaded: Callable[[], None]) -> NoReturn:
     """Serve the command at the other end of a socket until it hangs up."""
     signal.signal(signal.SIGTERM, _stop)
     status = 1
     try:
-        _serve(descriptor)
+        _serve(descriptor, torch_library_loaded)
         status = 0
     except SystemExit:
         status = 0
@@ -53,11 +56,11 @@ def main(descriptor: int) -> NoReturn:
         EXIT(status)  # to take all of torch down, object by object, takes a third of the time that importing it took
 
 
-def _serve(descriptor: int) -> None:
+def _serve(descriptor: int, torch_library_loaded: Callable[[], None]) -> None:
     connection = Connection(descriptor)
     at_once: int = connection.recv()
     with tempfile.TemporaryDirectory(prefix="shapelint-") as folder:
-        _preload()
+        _preload(torch_library_loaded)
         server = _Server(connection, at_once, Path(folder))
         try:
             server.serve()
@@ -136,10 +139,13 @@ class _Server:
         self._connection.send((number, pickle.dumps(result) if isinstance(result, Failure) else result))
 
 
-def _preload() -> None:
+def _preload(torch_library_loaded: Callable[[], None]) -> None:
     # Imports leave little garbage, and looking for it takes a quarter of their time. Nor is it thrown away at the end:
     # that would leave holes all over the memory, which every worker fills, at the cost of a copied page for each.
     gc.disable()
+    for name in _MEANWHILE:
+        importlib.import_module(name)
+    torch_library_loaded()
     for name in _PRELOADED:
         # Without torch, or with a broken one, the user's own `import torch` says so, at its line.
         with contextlib.suppress(Exception):
