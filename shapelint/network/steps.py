@@ -218,10 +218,10 @@ def window_of(call: Call, axis: int, axes: int) -> Window | None:
     if kind not in ("conv", "conv_transpose", "pool", "unpool"):
         return None
     given = parameters_of(call)
-    if any(isinstance(value, Dim) for value in flat(given.get(name) for name in _WINDOW)):
-        return None  # a window as large as the input, or a part of it
     weight = given.get("weight")
     kernel = given.get("kernel_size") if weight is None else tuple(weight.shape[2:])
+    if any(isinstance(value, Dim) for value in flat((kernel, *(given.get(name) for name in _WINDOW[1:])))):
+        return None  # a window as large as the input, or a part of it
 
     def at(value: Any, default: int) -> int:
         if value is None or value == () or value == []:

@@ -36,6 +36,9 @@ from shapelint.sizes.path import active
 _MANY = 2**16
 """A real tensor with more elements is not looked through."""
 
+_LARGEST = 2**20
+"""Positions are computed where there are no more than so many."""
+
 _TRIED = (*range(1, 129), 160, 192, 224, 256, 320, 384, 512, 768, 1024)
 """Sizes at which positions are computed that no rule follows."""
 
@@ -304,7 +307,7 @@ def _either(values: Sequence[Any]) -> Extent | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    return Extent(smin(*(part.low for part in known)), smax(*(part.high for part in known)))
+    return Extent(smin([part.low for part in known]), smax([part.high for part in known]))
 
 
 def _union(tensors: Any) -> Extent | None:
@@ -372,7 +375,7 @@ def extent_of_contents(contents: Any) -> Extent | None:
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
         return None
-    return Extent(smin(*(p.low for p in known)), smax(*(p.high for p in known)), exact=True)
+    return Extent(smin([p.low for p in known]), smax([p.high for p in known]), exact=True)
 
 
 def _of_ramp(ramp: Ramp, shape: Sequence[Size]) -> Extent:
@@ -431,6 +434,8 @@ def _try_out(index: Any, size: Size, reason: str, negative: bool, empty: list[An
     names = sorted({*symbols_in(recipe), *symbols_in(size)})
     tried = []
     for sizes in _along(path.domain, names):
+        if evaluate(product(index.shape), sizes) > _LARGEST:
+            continue
         try:
             numbers = computed(recipe, sizes)
         except NotComputed:

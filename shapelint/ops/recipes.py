@@ -80,6 +80,28 @@ class Unfollowed:
     """Contents that were changed in a way which leaves no recipe."""
 
 
+def written_through(base: Any, view: Any, change: Any) -> Any:
+    """How a tensor's contents come about of which a view was changed: ``None`` unless all of it hangs on sizes.
+
+    Args:
+        base: the tensor's contents before.
+        view: the call that made the view, of the tensor.
+        change: the call that changed it, of the view.
+    """
+    known = all(type(each) is Recipe for each in (view, change)) and view.args[0] is base
+    steps = ((view.function, view.args[1:], view.kwargs), (change.function, change.args[1:], change.kwargs))
+    return Recipe(_write_through, (base, view.part, *steps), {}) if known else Unfollowed()
+
+
+def _write_through(base: torch.Tensor, part: int | None, view: Any, change: Any) -> torch.Tensor:
+    written = base.clone()
+    function, args, kwargs = view
+    seen = function(written, *args, **kwargs)
+    function, args, kwargs = change
+    function(seen if part is None else seen[part], *args, **kwargs)
+    return written
+
+
 class _Data(Exception):
     """A tensor among the arguments holds more than sizes say."""
 
@@ -149,6 +171,8 @@ def _computed(value: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
         return torch.device("cpu")
     if isinstance(value, slice):
         return slice(*(_computed(bound, sizes, done) for bound in (value.start, value.stop, value.step)))
+    if isinstance(value, dict):
+        return {name: _computed(v, sizes, done) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
         parts = [_computed(v, sizes, done) for v in value]
         return parts if isinstance(value, list) else tuple(parts)
@@ -190,6 +214,8 @@ def symbols_in(value: Any, seen: set[int] | None = None) -> frozenset[str]:
         return frozenset((*value.number.support, *value.divisor.support))
     elif isinstance(value, slice):
         parts = iter((value.start, value.stop, value.step))
+    elif isinstance(value, dict):
+        parts = iter(value.values())
     elif isinstance(value, (list, tuple)):
         parts = iter(value)
     return frozenset().union(*(symbols_in(part, seen) for part in parts))

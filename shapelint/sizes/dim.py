@@ -128,6 +128,24 @@ class Dim:
             return self // -mask * -mask
         return path.concrete(self.expr) & mask
 
+    def __or__(self, mask: Any) -> Any:
+        return self + mask - (self & mask) if type(mask) is int else path.concrete(self.expr) | mask
+
+    def __xor__(self, mask: Any) -> Any:
+        return self + mask - 2 * (self & mask) if type(mask) is int else path.concrete(self.expr) ^ mask
+
+    # a SymInt's own would ask each other for ever
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __rlshift__(self, number: Any) -> Any:
+        return number << path.concrete(self.expr)
+
+    def __rrshift__(self, number: Any) -> Any:
+        return number >> path.concrete(self.expr)
+
+    def __invert__(self) -> Any:
+        return -self - 1
+
     def __neg__(self) -> Any:
         return of(ex.scale(self.expr, -1))
 

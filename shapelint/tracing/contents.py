@@ -8,7 +8,7 @@ from typing import Any
 
 from shapelint.ops.extents import extent_after, extent_of_contents
 from shapelint.ops.ramps import ramp_after
-from shapelint.ops.recipes import Cases, Unfollowed, recipe_after
+from shapelint.ops.recipes import Cases, Unfollowed, recipe_after, written_through
 from shapelint.sizes import Domain
 from shapelint.tracing.record import Call
 from shapelint.tracing.tensor import SymbolicTensor
@@ -73,15 +73,18 @@ def _note(
 def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Note what a function left in the tensor it changed; the tensor that this one is a view of is changed too."""
     name = getattr(call.target, "__name__", "")
-    plain = _out_of_place(name)
+    plain, seen = _out_of_place(name), tensor.recipe
     recipe = recipe_after(call.target, args, kwargs, in_place=True)
     ramp = ramp_after(plain, args, kwargs, tensor)
     extent = None if ramp is not None else extent_after(plain, args, kwargs, tensor)
     tensor.recipe, tensor.ramp, tensor.extent = recipe, ramp, extent
-    base = tensor.base
-    while base is not None:
-        base.recipe, base.ramp, base.extent = Unfollowed(), None, None
-        base = base.base
+    if tensor.base is not None and tensor.base.recipe is not None:
+        through = written_through(tensor.base.recipe, seen, recipe)
+        tensor.base.recipe, tensor.base.ramp, tensor.base.extent = through, None, None
+        further = tensor.base.base
+        while further is not None:
+            further.recipe, further.ramp, further.extent = Unfollowed(), None, None
+            further = further.base
 
 
 def _out_of_place(name: str) -> str:

@@ -173,3 +173,14 @@ def test_a_window_of_the_inputs_own_size_is_no_step() -> None:
     analysis = shapelint.analyze(Halving(), X)
     assert not [step for step in analysis.network.steps if step.window is not None]
     assert "proven" in analysis.summary()
+
+
+def test_a_kernel_as_large_as_a_part_of_the_input_is_no_step() -> None:
+    class Correlating(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.conv2d(x, x[:1, :, : x.shape[2] // 4, :3])
+
+    analysis = shapelint.analyze(Correlating(), ("N", 2, "H", "W"))
+    assert analysis.certainty == "proven"
+    assert not [step for step in analysis.network.steps if step.window is not None]
+    assert analysis.diagnostics == ()

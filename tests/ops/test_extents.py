@@ -77,6 +77,8 @@ FOLLOWED: dict[str, Forward] = {
     "flipped": lambda m, x: m.table(places(x).flip(0)),
     "rolled": lambda m, x: m.table(torch.roll(places(x), 1)),
     "after one another": lambda m, x: m.table(torch.cat([places(x), places(x) + 3])),
+    "a list of one": lambda m, x: m.table(torch.cat([places(x) // 2])),
+    "sizes in a list of one": lambda m, x: x[:, :, torch.tensor([x.shape[-1] // 2]) - 2],
     "on one another": lambda m, x: m.table(torch.stack([places(x), places(x) + 3])),
     "no more than": lambda m, x: m.table(torch.minimum(places(x), torch.full((x.shape[-1],), 12))),
     "from the middle on": lambda m, x: m.table(torch.arange(x.shape[-1] + 5)[5:]),
@@ -125,11 +127,27 @@ def test_which_positions_exist(forward: Forward) -> None:
 
 def _overwritten_elsewhere(x: Tensor) -> Tensor:
     positions = places(x)
-    positions[1:].mul_(20)
-    return positions.clamp(max=x.shape[-1] + 3) if x.shape[-1] > 1 else positions
+    positions[1:].mul_(3)
+    return positions
+
+
+def _overwritten_far_away(x: Tensor) -> Tensor:
+    positions = places(x)
+    positions[1:][2:].mul_(3)
+    return positions
+
+
+def _windows(x: Tensor) -> Tensor:
+    """As a relative position bias has it: parts of the positions are changed in place."""
+    both = torch.stack([_apart(x), _apart(x)], -1)
+    both[:, :, 0] += x.shape[-1] - 1
+    both[:, :, 0] *= 2
+    return both.sum(-1)
 
 
 TRIED: dict[str, Forward] = {
+    "parts of it changed": lambda m, x: m.table(_windows(x)),
+    "a view of it changed": lambda m, x: m.table(_overwritten_elsewhere(x)),
     "scaled": lambda m, x: m.table((places(x) * 0.5).long()),
     "spread": lambda m, x: x[:, :, torch.linspace(0, x.shape[-1] - 1, 7).long()],
     "spread too far": lambda m, x: m.table(torch.linspace(0, 12, x.shape[-1]).long()),
@@ -152,7 +170,7 @@ ON_DATA: dict[str, Forward] = {
     "the greatest": lambda m, x: m.table(x.argmax(2)),
     "some of the greatest": lambda m, x: m.table(x.topk(1, -1).indices),
     "at random": lambda m, x: m.table(torch.randint(0, x.shape[-1], (50,))),
-    "changed through a view": lambda m, x: m.table(_overwritten_elsewhere(x)),
+    "changed through a view of a view": lambda m, x: m.table(_overwritten_far_away(x)),
 }
 
 

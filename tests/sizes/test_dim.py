@@ -17,6 +17,7 @@ from shapelint.sizes import Dim, Domain, Path, Undecided, divide, divides, follo
 from shapelint.sizes import expr as ex
 from shapelint.sizes.dim import evaluate, expr_of, isqrt, select
 from shapelint.sizes.expr import Expr
+from shapelint.tracing.tensor import SymbolicSize
 
 H, W = Dim("H"), Dim("W")
 SIZES = [{"H": h, "W": (5 * h) % 17 + 1} for h in range(1, 60)]
@@ -64,6 +65,25 @@ def test_comparisons_hold_where_those_of_ints_do(a: Any, b: Any, compare: Callab
     domain = Domain.positive(["H", "W"]).restrict(condition)
     for env in SIZES[:25]:
         assert domain.contains(env) == compare(a(env["H"], env["W"]), b(env["H"], env["W"]))
+
+
+BITS: list[Callable[[Any], Any]] = [
+    lambda h: h & 7,
+    lambda h: 3 & h,
+    lambda h: h & ~7,
+    lambda h: h | 1,
+    lambda h: 3 | h,
+    lambda h: h ^ 1,
+    lambda h: 7 ^ h,
+    lambda h: ~h,
+    lambda h: (h << 2) >> 1,
+]
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_bits_are_those_of_ints(bits: Callable[[Any], Any]) -> None:
+    symbolic = bits(SymbolicSize("H"))
+    assert [evaluate(symbolic, {"H": h}) for h in range(1, 40)] == [bits(h) for h in range(1, 40)]
 
 
 def test_results_without_symbols_are_plain_ints() -> None:
