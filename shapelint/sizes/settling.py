@@ -41,7 +41,8 @@ class Settling:
                 settled = ex.add(settled, ex.scale(self._term(term), coefficient))
             known = self._known[a] = settled, self.open
             self.open = before
-        self.open = self.open or known[1]
+        if self.open is None:  # a condition's truth would be a branch
+            self.open = known[1]
         return known[0]
 
     def condition(self, condition: bool | Condition) -> bool | Condition:

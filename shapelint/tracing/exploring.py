@@ -57,7 +57,24 @@ class Outcome:
     state: Written = field(default_factory=dict)
 
 
-Pending = tuple[tuple[int, ...], list[Played | None], list[Any]]
+Step = tuple[Any, SymbolicTensor, Domain]
+"""An operation's target, its result, and the sizes that are left after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A path still to run.
+
+    Attributes:
+        decisions: the outcomes to take at its first branches.
+        calls, steps: those of the path it branches off from, up to its own branch.
+        expected: what the branches were about there.
+    """
+
+    decisions: tuple[int, ...] = ()
+    calls: tuple[Played | None, ...] = ()
+    steps: tuple[Step | None, ...] = ()
+    expected: tuple[Any, ...] = ()
 
 
 class Frame:
@@ -70,27 +87,41 @@ class Frame:
         taken: the outcomes taken so far on this path.
         asked: what each branch on this path was about.
         expected: what the branches were about where ``decisions`` were noted.
-        pending: decisions of the paths still to run, each with the calls that come before its own, and ``expected``.
+        pending: the paths still to run.
         written: attributes that modules were given on this path, with what they were before.
         known: calls that this path has in common with the one it branched off from.
         calls: the calls of explored modules made so far on this path; ``None`` for one that must be made again.
+        known_steps: operations that this path has in common with the one it branched off from.
+        steps: the operations done so far on this path; ``None`` for one that must be done again.
+        overwritten: a tensor was changed in place, so that results of earlier steps need not be what they were.
     """
 
     __slots__ = (
-        *("asked", "calls", "decisions", "expected", "known", "narrowed", "on_data", "pending", "taken", "written"),
+        *("asked", "calls", "decisions", "expected", "known", "known_steps", "narrowed", "on_data", "overwritten"),
+        *("pending", "steps", "taken", "written"),
     )
 
     def __init__(self) -> None:
         self.decisions: tuple[int, ...] = ()
-        self.known: list[Played | None] = []
+        self.known: tuple[Played | None, ...] = ()
         self.calls: list[Played | None] = []
+        self.known_steps: tuple[Step | None, ...] = ()
+        self.steps: list[Step | None] = []
+        self.overwritten = False
         self.narrowed = False
         self.on_data = False
         self.taken: list[int] = []
         self.asked: list[Any] = []
-        self.expected: list[Any] = []
+        self.expected: tuple[Any, ...] = ()
         self.pending: list[Pending] = []
         self.written: Written = {}
+
+    def start(self, path: Pending) -> None:
+        """Begin with another path."""
+        self.decisions, self.known, self.expected = path.decisions, path.calls, path.expected
+        self.known_steps = () if self.overwritten else path.steps
+        self.taken, self.asked, self.calls, self.steps = [], [], [], []
+        self.pending, self.written, self.on_data = [], {}, False
 
     def choose(self, options: int, about: Any) -> int:
         """Which of several outcomes to take here; the others are left for later runs.
@@ -106,8 +137,8 @@ class Frame:
             choice = self.decisions[position]
         else:
             choice = 0
-            prefix, calls, asked = tuple(self.taken), self.calls.copy(), self.asked.copy()
-            self.pending.extend(((*prefix, option), calls, asked) for option in range(options - 1, 0, -1))
+            known = tuple(self.calls), tuple(self.steps), tuple(self.asked)
+            self.pending.extend(Pending((*self.taken, option), *known) for option in range(options - 1, 0, -1))
         self.taken.append(choice)
         return choice
 

@@ -244,7 +244,7 @@ class Tracer:
         rule = module_rule(module)
         if rule is not None and plain and _has_symbolic(args, kwargs):
             layer = self.names.get(id(module), self.layers[-1])
-            return self._apply(rule, "module", module, layer, (module, *args), kwargs)
+            return self._step(rule, "module", module, layer, (module, *args), kwargs)
         if not plain:
             self.changes += 1  # a hook may do anything
         if self.path.frames:
@@ -325,11 +325,9 @@ class Tracer:
         self.path.frames.append(frame)
         outcomes: list[Outcome] = []
         try:
-            pending: list[exploring.Pending] = [((), [], [])]
+            pending = [exploring.Pending()]
             while pending:
-                (frame.decisions, frame.known, frame.expected), frame.calls = pending.pop(), []
-                frame.taken, frame.asked, frame.pending, frame.written = [], [], [], {}
-                frame.on_data = False
+                frame.start(pending.pop())
                 self.path.domain = start
                 if outcomes:
                     exploring.restore(saved)
@@ -438,7 +436,7 @@ class Tracer:
         for outcome in outcomes:
             # A check of the contents ("if x.isnan().any(): raise") says nothing about sizes.
             if outcome.error is not None and not outcome.on_data:
-                self._refuse_handlers(f"{places.first_line(outcome.error)!r} is raised")
+                self._refuse_handlers("{!r} is raised", places.first_line(outcome.error))
                 self._accept(outcome.error)
         groups = exploring.group(alive)
         if len(groups) == 1 and len(alive) == len(outcomes):
@@ -484,10 +482,11 @@ class Tracer:
         if rule is not None:
             if type(kwargs.get("out")) is SymbolicTensor:
                 return self._written_into(kwargs["out"], rule, func, args, kwargs)
-            return self._apply(rule, "function", func, self.layers[-1], args, kwargs)
+            return self._step(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
             return _property(func, args[0])
         if getattr(func, "__name__", "") == "__set__" and type(args[0]) is SymbolicTensor:
+            self._note_overwritten()
             return _set_property(func, args[0], args[1])
         if isinstance(func, torch.jit.ScriptFunction):
             plain = getattr(func, "_torchdynamo_inline", None)
@@ -503,10 +502,36 @@ class Tracer:
         made = self._apply(rule, "function", func, self.layers[-1], args, others)
         if type(made) is not SymbolicTensor or made.call is None:
             return self._probe(func, args, kwargs, f"{name_of(func)}: the out= argument is not followed")
+        self._note_overwritten()
         out.sizes, out.call, out.value, out.strided = made.sizes, made.call, None, None
         out.ramp, out.extent, out.recipe = made.ramp, made.extent, made.recipe
         made.call.outputs = (out,)
         return out
+
+    def _step(
+        self, rule: Any, kind: str, target: Any, layer: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """An operation's result: the one it had on an earlier path, up to where this one leaves that."""
+        if not self.path.frames:
+            return self._apply(rule, kind, target, layer, args, kwargs)
+        frame = self.path.frames[-1]
+        position, branches = len(frame.steps), len(frame.taken)
+        if position < len(frame.known_steps):
+            known = frame.known_steps[position]
+            if known is not None and known[0] is target:
+                frame.steps.append(known)
+                self.path.domain = known[2]
+                return known[1]
+        frame.steps.append(None)
+        result = self._apply(rule, kind, target, layer, args, kwargs)
+        # a rule that branches asks again; another run of a loop's round has a symbol of its own for its number
+        if type(result) is SymbolicTensor and len(frame.taken) == branches and not self.path.follows_loops:
+            frame.steps[position] = (target, result, self.path.domain)
+        return result
+
+    def _note_overwritten(self) -> None:
+        for frame in self.path.frames:
+            frame.overwritten, frame.known_steps = True, ()
 
     def _apply(
         self,
@@ -546,6 +571,8 @@ class Tracer:
         name = _short_name(target)
         if kind == "function":
             note_contents(call, made, args, kwargs)
+            if made is None:  # `x[i] = y`
+                self._note_overwritten()
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
@@ -592,6 +619,7 @@ class Tracer:
                 first.sizes, first.call, first.value = result.shape, call, None
                 call.in_place = True
                 call.outputs = (first,)
+                self._note_overwritten()
                 return first
             dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
             value = result.value
@@ -637,7 +665,7 @@ class Tracer:
     def _record_failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         call = self.current
         # The sizes that fail go on in a handler, if there is one: they must not be taken as refused.
-        self._refuse_handlers(f"{condition} is required")
+        self._refuse_handlers("{} is required", condition)
         self.failures.append(
             Failure(
                 self.path.sizes,
@@ -650,12 +678,17 @@ class Tracer:
             )
         )
 
-    def _refuse_handlers(self, what: str) -> None:
-        """Give up where the user's own code catches an exception that only some of the sizes on the path raise."""
+    def _refuse_handlers(self, what: str, *arguments: object) -> None:
+        """Give up where the user's own code catches an exception that only some of the sizes on the path raise.
+
+        Args:
+            what: a format string for ``arguments``: a condition takes long to write out, and nearly nobody handles it.
+        """
         place = handlers.caught_above(Tracer.run.__code__)
         if place is not None:
             raise Undecided(
-                f"{what} inside a `try` or `with`, which catches the sizes that fail (line {place.location().line})"
+                f"{what.format(*arguments)} inside a `try` or `with`, which catches the sizes that fail"
+                f" (line {place.location().line})"
             )
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:

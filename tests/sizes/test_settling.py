@@ -33,6 +33,16 @@ def test_a_case_that_is_open_is_named() -> None:
     assert str(settling.open) == "H ≥ 9"
 
 
+def test_a_case_within_a_case_that_is_open_is_no_branch() -> None:
+    h, w = _formula(dim("H")), _formula(dim("W"))
+    inner = ex.add(ex.maximum(h, ex.constant(9)), ex.maximum(w, ex.constant(7)))
+    with following(Path(Domain.positive(["H", "W"]))) as path:  # which a branch would end
+        settling = Settling(path.domain)
+        settling.size(ex.multiply(inner, inner))
+        settling.size(ex.add(inner, w))
+    assert str(settling.open) == "H ≥ 9"
+
+
 def test_without_a_case_to_settle_it_stays_undecided() -> None:
     h, w = dim("H"), dim("W")
     with (

@@ -141,7 +141,55 @@ def _two_late_branches(m: Any, x: Tensor) -> Tensor:
     return y
 
 
+def _result_changed_in_place_after_the_branch(m: Any, x: Tensor) -> Tensor:
+    y = torch.relu(x)
+    if x.shape[-1] > 8:
+        return y.unsqueeze_(0).flatten(0, 1)[..., :8]
+    return torch.cat([y, y], 3)
+
+
+def _result_changed_in_place_by_a_part(m: Any, x: Tensor) -> Tensor:
+    y = torch.relu(x)
+    if x.shape[-1] > 8:
+        return m.squeezing(y)[..., :8]
+    return y.transpose(2, 3)
+
+
+def _result_changed_in_place_before_the_branch(m: Any, x: Tensor) -> Tensor:
+    y = torch.relu(x)
+    y.unsqueeze_(1)
+    return y[..., :8] if x.shape[-1] > 8 else y.squeeze(1)
+
+
+def _result_given_other_data(m: Any, x: Tensor) -> Tensor:
+    y = torch.relu(x)
+    if x.shape[-1] > 8:
+        y.data = x[..., :8]
+    return torch.cat([y, y], 2)
+
+
+def _result_written_into(m: Any, x: Tensor) -> Tensor:
+    y, z = torch.relu(x), x.new_empty(0)
+    if x.shape[-1] > 8:
+        torch.add(y[..., :8], 1, out=z)
+    return z
+
+
+def _positions_overwritten(m: Any, x: Tensor) -> Tensor:
+    at = torch.arange(x.shape[-1])
+    if x.shape[-1] > 8:
+        at[:] = 0
+        return x[..., :3].index_select(3, at)
+    return x.index_select(3, at)
+
+
 FORWARDS = [
+    _result_changed_in_place_after_the_branch,
+    _result_changed_in_place_by_a_part,
+    _result_changed_in_place_before_the_branch,
+    _result_given_other_data,
+    _result_written_into,
+    _positions_overwritten,
     _crop,
     _changed_in_place_after_the_branch,
     _kept_in_a_list,
@@ -168,6 +216,17 @@ def test_what_comes_before_a_branch_is_walked_through_once() -> None:
     Block.calls = 0
     shapelint.analyze(Network(_crop), ("N", 2, "H", "W"))
     assert Block.calls == 1
+
+
+def _late_crop(m: Any, x: Tensor) -> Tensor:
+    y = torch.relu(torch.relu(x) + 1)
+    return y[..., :8] if x.shape[-1] > 8 else y
+
+
+def test_functions_before_a_branch_are_followed_once() -> None:
+    trace = shapelint.analyze(Network(_late_crop), ("N", 2, "H", "W")).trace
+    assert trace is not None
+    assert [call.target for call in trace.calls].count(torch.relu) == 2
 
 
 def test_what_a_branch_decides_is_walked_through_for_each_side() -> None:
