@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from shapelint.ops.broadcasting import broadcast, broadcast_into, broadcast_size, promoted
 from shapelint.ops.dimensions import Shape, agree, axis_indices, fail, refuse_out
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Size
+from shapelint.sizes import Size, require
+
+_GROUPED = (getattr(torch, "_grouped_mm", None), getattr(functional, "grouped_mm", None))
+"""Under the names that this PyTorch has for it."""
 
 _INNER = "the inner sizes of a matrix product differ: {} columns against {} rows"
 
@@ -121,6 +125,36 @@ def _bmm_shape(input: TensorLike, mat2: TensorLike) -> Shape:
     batch = agree(a[0], b[0], "bmm: {} matrices against {}")
     agree(a[2], b[1], _INNER)
     return (batch, a[1], b[2])
+
+
+@shape_rule(*filter(None, _GROUPED))
+def grouped_mm(mat_a: TensorLike, mat_b: TensorLike, offs: Any = None, bias: Any = None, **options: Any) -> Spec:
+    """One matrix product a group: rows, columns or the inner dimension are cut into groups at ``offs``."""
+    for matrix in (mat_a, mat_b):
+        if matrix.ndim not in (2, 3):
+            fail("grouped_mm: a matrix of 2 or 3 dimensions is expected, and this one has {}", matrix.ndim)
+        _require_aligned(matrix)
+    a, b = mat_a.shape, mat_b.shape
+    if not mat_a.ndim == mat_b.ndim == 2:  # where the inner dimension is cut, it is not compared
+        agree(a[-1], b[-2], _INNER)
+    if (offs is None) != (mat_a.ndim == mat_b.ndim == 3):
+        fail("grouped_mm takes offs= if one of the matrices has two dimensions, and not otherwise")
+    if bias is not None:
+        fail("grouped_mm takes no bias")
+    groups: list[Size] = [matrix.shape[0] for matrix in (mat_a, mat_b) if matrix.ndim == 3]
+    groups += () if offs is None else (offs.shape[0],)
+    for count in groups[1:]:
+        agree(groups[0], count, "grouped_mm: {} groups against {}")
+    lead = groups[:1] if mat_a.ndim == mat_b.ndim else ()
+    return Spec((*lead, a[-2], b[-1]), options.get("out_dtype"))
+
+
+def _require_aligned(matrix: TensorLike) -> None:
+    """Rows, or columns, begin every 16 bytes."""
+    *_, first, second = cast(Any, matrix).stride()
+    step = first if type(second) is int and second == 1 else second
+    least = 16 // matrix.dtype.itemsize
+    require(step % least == 0, "grouped_mm: rows lie {} elements apart, which is no multiple of {}", step, least)
 
 
 @shape_rule("mv")

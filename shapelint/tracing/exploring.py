@@ -8,9 +8,12 @@ costs a few short runs of each.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
+
+import torch
 
 from shapelint.limits import Limits
 from shapelint.sizes import Condition, Domain, Path, TooComplex, Undecided, negate
@@ -43,7 +46,7 @@ class Outcome:
 
     Attributes:
         several: there were other paths, so what this one changed has been put back meanwhile.
-        containers: contents of the lists and dicts among the module's arguments.
+        containers: contents of the lists, dicts and objects among the module's arguments.
         state: values of the attributes that modules were given.
     """
 
@@ -56,6 +59,9 @@ class Outcome:
     containers: tuple[Any, ...] = ()
     state: Written = field(default_factory=dict)
 
+
+Saved = tuple[tuple[Any, Any, Any], ...]
+"""Lists, dicts and objects, each with the table that it keeps its contents in, and a copy of that."""
 
 Step = tuple[Any, SymbolicTensor, Domain]
 """An operation's target, its result, and the sizes that are left after it."""
@@ -324,20 +330,51 @@ class ExploringPath(Path):
         raise Undecided(f"a plain number is needed where the size is {size}")
 
 
-def snapshot(values: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
-    """Lists and dicts among arguments, with copies: a forward may pop from its caller's list of skips."""
+def snapshot(values: Iterable[Any], *, within: bool = True) -> Saved:
+    """What a forward may change of its arguments, with copies: it pops from a list of skips, it fills a cache.
+
+    Args:
+        within: what the lists, dicts and objects hold may be changed as well.
+    """
+    found: dict[int, tuple[Any, Any, Any]] = {}
     for value in values:
-        if type(value) in _CONTAINERS:
-            return tuple((v, v.copy()) for v in values if type(v) in _CONTAINERS)
-    return ()
+        if type(value) not in _UNCHANGING:
+            _reach(value, found, within)
+    return tuple(found.values())
 
 
 _CONTAINERS = frozenset({list, dict})
+_UNCHANGING = frozenset(
+    {SymbolicTensor, torch.Tensor, torch.nn.Parameter, type(None), bool, int, float, str, torch.dtype, torch.device}
+)
+_NO_RECORDS = (torch.Tensor, torch.nn.Module, type, ModuleType, FunctionType, MethodType, dict, list, tuple, Iterator)
+"""Objects that are more than their attributes, or that nobody hands over to have them changed."""
 
 
-def restore(saved: tuple[tuple[Any, Any], ...]) -> None:
-    """Give the containers back the contents they had."""
-    for container, contents in saved:
+def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]], within: bool) -> None:
+    """Note a list, a dict or an object, with what it holds now, and those in it."""
+    kind = type(value)
+    if id(value) in found:
+        return
+    if kind in _CONTAINERS:
+        found[id(value)] = (value, value, value.copy())
+        inner = value.values() if kind is dict else value
+    elif kind is tuple:
+        inner = value
+    elif isinstance(value, _NO_RECORDS) or not hasattr(value, "__dict__"):
+        return
+    else:
+        attributes = value.__dict__
+        found[id(value)] = (value, attributes, attributes.copy())
+        inner = attributes.values()
+    for item in inner if within else ():
+        if type(item) not in _UNCHANGING:
+            _reach(item, found, within)
+
+
+def restore(saved: Saved) -> None:
+    """Give what was saved the contents it had."""
+    for _, container, contents in saved:
         refill(container, contents)
 
 
@@ -381,12 +418,13 @@ def _united(outcomes: list[Outcome], depth: int) -> Domain:
     return result
 
 
-def group(outcomes: list[Outcome]) -> list[Group]:
-    """Outcomes that can be joined, together."""
+def group(outcomes: list[Outcome], saved: Saved = ()) -> list[Group]:
+    """Outcomes that can be joined, together. What is in ``saved`` stays itself, and its contents are joined."""
+    callers = frozenset(id(owner) for owner, _, _ in saved)
     groups: list[Group] = []
     for outcome in outcomes:
         leaves: list[Any] = []
-        structure = joining.flatten((outcome.value, list(outcome.containers), outcome.state), leaves)
+        structure = joining.flatten((outcome.value, list(outcome.containers), outcome.state), leaves, callers)
         for known in groups:
             if joining.same_structure(known.structure, structure):
                 known.members.append((outcome, leaves))

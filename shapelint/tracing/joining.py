@@ -36,24 +36,30 @@ class Different(Exception):
     """The outcomes have no common form: another rank, another structure, another plain value."""
 
 
-def flatten(value: Any, leaves: list[Leaf]) -> Any:
-    """A hashable-free description of a value's structure; its tensors and sizes are appended to ``leaves``."""
+def flatten(value: Any, leaves: list[Leaf], whole: frozenset[int] = frozenset()) -> Any:
+    """A hashable-free description of a value's structure; its tensors and sizes are appended to ``leaves``.
+
+    Args:
+        whole: ids of objects that are described as themselves, whatever they hold.
+    """
     if isinstance(value, SymbolicTensor):
         leaves.append(value)
         return ("tensor", len(value.sizes), value.dtype)
     if isinstance(value, Dim) or type(value) is int:
         leaves.append(value)
         return "size"
+    if id(value) in whole:
+        return ("value", value)
     if isinstance(value, dict):
-        return (type(value), tuple(value), tuple(flatten(v, leaves) for v in value.values()))
+        return (type(value), tuple(value), tuple(flatten(v, leaves, whole) for v in value.values()))
     if type(value) is Repeated:
-        return (Repeated, tuple(flatten(v, leaves) for run in value.runs for v in run))
+        return (Repeated, tuple(flatten(v, leaves, whole) for run in value.runs for v in run))
     if type(value) in (list, tuple) or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        return (type(value), tuple(flatten(v, leaves) for v in value))
+        return (type(value), tuple(flatten(v, leaves, whole) for v in value))
     if type(value).__name__ == "SymbolicShape":
-        return (tuple, tuple(flatten(v, leaves) for v in value))
+        return (tuple, tuple(flatten(v, leaves, whole) for v in value))
     if holds_tensors(value):
-        return (type(value), tuple((name, flatten(v, leaves)) for name, v in vars(value).items()))
+        return (type(value), tuple((name, flatten(v, leaves, whole)) for name, v in vars(value).items()))
     return ("value", value)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from threading import get_ident
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+from types import BuiltinFunctionType, ClassMethodDescriptorType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -648,7 +648,9 @@ class Patches:
         """
         function = getattr(vars(owner)[name], "__func__", vars(owner)[name])
         if type(function) is not FunctionType:
-            self.set(owner, name, value)  # some other library's, who knows what
+            # torch's own in C, or some other library's, who knows what
+            bound = type(function) is ClassMethodDescriptorType
+            self.set(owner, name, classmethod(value) if bound else value)
             return
         self._exchanged.append((function, function.__code__, function.__kwdefaults__))
         handlers = (get_ident, get_ident(), value, unexchanged(function))

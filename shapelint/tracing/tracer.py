@@ -129,7 +129,7 @@ class Tracer:
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
         written: state.Written = {}
-        kept = exploring.snapshot(tuple(self.containers))
+        kept = exploring.snapshot(self.containers, within=False)
         collecting = gc.isenabled()
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
@@ -302,7 +302,7 @@ class Tracer:
             outcome = exploring.join(chosen, self._join_tensors)
             if outcome.several:
                 state.install(outcome.state)
-                for (container, _), contents in zip(saved, outcome.containers, strict=True):
+                for (_, container, _), contents in zip(saved, outcome.containers, strict=True):
                     exploring.refill(container, contents)
         finally:
             self.layers.pop()
@@ -318,7 +318,7 @@ class Tracer:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         written: state.Written,
-        saved: tuple[tuple[Any, Any], ...],
+        saved: exploring.Saved,
     ) -> list[exploring.Group]:
         start = self.path.domain
         frame = Frame()
@@ -352,15 +352,15 @@ class Tracer:
             self.path.frames[-1].narrowed = True
         if len(outcomes) == 1 and outcomes[0].error is None:
             return [exploring.Group(None, [(outcomes[0], [])])]
-        return self._living(outcomes, None if frame.narrowed else start)
+        return self._living(outcomes, None if frame.narrowed else start, saved)
 
-    def _describe(self, outcome: Outcome, frame: Frame, saved: tuple[tuple[Any, Any], ...]) -> None:
+    def _describe(self, outcome: Outcome, frame: Frame, saved: exploring.Saved) -> None:
         """How a path ended; what it changed is put back if there are other paths to run."""
         outcome.domain = self.path.domain
         outcome.on_data, outcome.taken = frame.on_data, tuple(frame.taken)
         outcome.state = {attribute: state.read(attribute) for attribute in frame.written}
         if outcome.several:
-            outcome.containers = tuple(container.copy() for container, _ in saved)
+            outcome.containers = tuple(container.copy() for _, container, _ in saved)
             state.roll_back(frame.written)
 
     def _here(self) -> str:
@@ -415,7 +415,7 @@ class Tracer:
             # Not a deliberate raise: it may be this tool's own limit, so PyTorch is asked at one size later.
             error.__dict__["shapelint_suspect"] = True
 
-    def _living(self, outcomes: list[Outcome], start: Domain | None) -> list[exploring.Group]:
+    def _living(self, outcomes: list[Outcome], start: Domain | None, saved: exploring.Saved) -> list[exploring.Group]:
         """The outcomes that return, grouped; what the others refuse is final now."""
         alive = [o for o in outcomes if o.error is None]
         if not alive:
@@ -438,7 +438,7 @@ class Tracer:
             if outcome.error is not None and not outcome.on_data:
                 self._refuse_handlers("{!r} is raised", places.first_line(outcome.error))
                 self._accept(outcome.error)
-        groups = exploring.group(alive)
+        groups = exploring.group(alive, saved)
         if len(groups) == 1 and len(alive) == len(outcomes):
             groups[0].whole = start
         elif len(alive) < len(outcomes) and self.path.frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import shapelint
 from shapelint.ops.linear import linear_module
 from shapelint.sizes import SizeError
+from tests import oracle
 from tests.ops.against_torch import Symbolic, check, label, shaped
 
 SIZES = {"H": range(1, 5), "W": range(1, 5)}
@@ -99,3 +102,42 @@ def test_einsum(equation: str, shapes: list[tuple[Any, ...]]) -> None:
 def test_cross() -> None:
     check(torch.cross, shaped("H", "W"), shaped(1, 3), 1, sizes=SIZES)
     check(torch.linalg.cross, shaped("H", "W"), shaped("H", 3), sizes=SIZES)
+
+
+GROUPED = getattr(F, "grouped_mm", None)
+
+
+class Grouped(nn.Module):
+    """Rows go to four experts, each of which has a matrix of its own, or two batches of matrices are multiplied."""
+
+    def __init__(self, weight: tuple[int, ...], *, turned: bool = False, cut: bool = True) -> None:
+        super().__init__()
+        weights = torch.zeros(weight)
+        self.weight = nn.Parameter(weights.transpose(-2, -1) if turned else weights)
+        self.cut = cut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ends = torch.full((4,), 2, dtype=torch.int32) if self.cut else None
+        return GROUPED(x, self.weight, offs=ends)  # type: ignore[misc]
+
+
+@pytest.mark.skipif(GROUPED is None, reason="this PyTorch has no grouped_mm")
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (Grouped((4, 8, 12)), ("H", 8)), (Grouped((4, 12, 8), turned=True), ("H", "W")),
+        (Grouped((3, 8, 12)), ("H", 8)),
+        (Grouped((4, 8, 6)), ("H", 8)), (Grouped((8, 12)), (4, "H", "W")), (Grouped((8, 12)), (3, "H", 8)),
+        (Grouped((4, 8, 12), cut=False), ("W", "H", 8)), (Grouped((4, 8, 12), cut=False), ("H", 8)),
+        (Grouped((4, 8, 12)), (4, "H", 8)), (Grouped((5, 8)), (4, "W")), (Grouped((4, 8, 12)), ("W",)),
+    ],
+    ids=label,
+)  # fmt: skip
+def test_grouped_products(model: nn.Module, shape: tuple[Any, ...]) -> None:
+    analysis = shapelint.analyze(model, shape)
+    names = [name for name in shape if isinstance(name, str)]
+    asked = oracle.Oracle(lambda: model, shape, device="cpu")
+    numbers = itertools.product(range(1, 14), repeat=len(names))
+    sizes = [dict(zip(names, chosen, strict=True)) for chosen in numbers]
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert not oracle.same_answer(analysis, asked, sizes)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import shapelint
+from shapelint.tracing.patches import Patches
 from tests import oracle
 
 
@@ -123,6 +124,17 @@ class Scaled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         return gradients[0] * 2
+
+
+def test_a_method_written_in_c_still_gets_its_class() -> None:
+    class Owner:
+        make = vars(dict)["fromkeys"]  # as ``apply`` of autograd's Function is in some versions of torch
+
+    patches = Patches()
+    patches.exchange(Owner, "make", lambda cls, *args: (cls, *args))
+    assert Owner.make(3) == (Owner, 3)
+    patches.undo()
+    assert vars(Owner)["make"] is vars(dict)["fromkeys"]
 
 
 class Slow(nn.Module):

@@ -233,3 +233,53 @@ def test_what_a_branch_decides_is_walked_through_for_each_side() -> None:
     Block.calls = 0
     shapelint.analyze(Network(_two_late_branches), ("N", 2, "H", "W"))
     assert Block.calls == 1 + 1 + 2
+
+
+class State:
+    """What one layer of a network remembers of the sequence, filled by the layer."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Any] = {0: None}
+        self.seen = False
+
+
+class Memory:
+    def __init__(self, layers: int) -> None:
+        self.layers = [State() for _ in range(layers)]
+
+
+class Remembering(nn.Module):
+    """A causal convolution that leaves its last five columns in its caller's memory."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.conv = nn.Conv1d(4, 4, 3, padding=2)
+
+    def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        state = memory.layers[self.number]
+        if state.seen and x.shape[-1] == 1:
+            return x * 2, memory
+        state.seen = True
+        tail = x if x.shape[-1] >= 5 else nn.functional.pad(x, (5 - x.shape[-1], 0))
+        state.kept[0] = tail[..., -5:] if self.number else tail
+        return self.conv(x)[..., : x.shape[-1]], memory
+
+
+class WithMemory(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Remembering(0), Remembering(1)])
+
+    def forward(self, x: Tensor) -> Any:
+        memory = Memory(2)
+        for layer in self.layers:
+            x, memory = layer(x, memory)
+        return x, [state.kept[0] for state in memory.layers]
+
+
+def test_what_a_path_leaves_in_an_object_of_its_callers_is_not_there_on_another() -> None:
+    analysis = shapelint.analyze(WithMemory(), ("N", 4, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(WithMemory, ("N", 4, "T"))
+    assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 20)])
