@@ -104,12 +104,20 @@ def extent_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], result:
         name: the function's.
         part: which of its results is meant.
     """
-    if result.dtype not in INTEGERS or not (args or kwargs):
+    if result.dtype not in INTEGERS or not (args or kwargs) or _is_reinterpreted(name, args, result):
         return None
     try:
         return _extent_after(name, args, kwargs, part)
     except TooComplex:
         return None
+
+
+def _is_reinterpreted(name: str, args: Sequence[Any], result: Any) -> bool:
+    """Whether numbers may not be what they were: their bits are read as another type, or are too few for them."""
+    if name == "view" and any(isinstance(argument, torch.dtype) for argument in args):
+        return True
+    kinds = {argument.dtype for argument in args if is_tensor(argument)}
+    return result.dtype not in (torch.int64, torch.int32) and not kinds <= {result.dtype}
 
 
 def _extent_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], part: int) -> Extent | None:
@@ -129,7 +137,7 @@ def _extent_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], part: 
 
 def _of_tensor(name: str, source: Any, args: Sequence[Any], kwargs: dict[str, Any], part: int) -> Extent | None:
     if name in _EXTREMES or (name in _POSITIONS | _SOME_POSITIONS and (part == 1 or name == "argsort")):
-        return _positions(source, args, kwargs, all_of_them=name in _POSITIONS)
+        return _positions(name, source, args, kwargs)
     if name in _CLAMPS:
         return _clamped(extent_of(source), *_limits(name, args, kwargs))
     known = extent_of(source)
@@ -137,7 +145,7 @@ def _of_tensor(name: str, source: Any, args: Sequence[Any], kwargs: dict[str, An
         return None
     if name in _MOVES:
         return known
-    if name in _PARTS:
+    if name in _PARTS and not (len(args) > 1 and name in ("max", "min") and is_tensor(args[1])):
         return Extent(known.low, known.high)
     if name in _WRITES and not kwargs:
         return _either((Extent(known.low, known.high), args[-1]))
@@ -328,17 +336,17 @@ def _by_chance(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Extent
     return None if high is None else Extent(low, high - 1)
 
 
-def _positions(source: Any, args: Sequence[Any], kwargs: dict[str, Any], *, all_of_them: bool) -> Extent | None:
+def _positions(name: str, source: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Extent | None:
     """Places along a dimension."""
-    dims = [a for a in args[1:] if type(a) is int] if all_of_them else list(args[1:])
-    axis = kwargs.get("dim", kwargs.get("axis", dims[-1] if dims else None))
-    name_takes_all = axis is None and not all_of_them
-    if name_takes_all:
+    place = 2 if name in ("topk", "kthvalue") else 1
+    axis = kwargs.get("dim", kwargs.get("axis", args[place] if len(args) > place else None))
+    if axis is None and name in _EXTREMES:
         return Extent(0, product(source.shape) - 1)
     axis = -1 if axis is None else axis
     if type(axis) is not int or not source.ndim:
         return None
-    return Extent(0, source.shape[axis] - 1, exact=all_of_them, dense=all_of_them)
+    every = name in _POSITIONS
+    return Extent(0, source.shape[axis] - 1, exact=every, dense=every)
 
 
 # -- reading them ---------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def ramp_after(
         return _sum(args[0], args[1], _SUMS[name], result.shape)
     if name in ("mul", "__mul__", "__rmul__") and len(args) == 2:
         return _multiple(args[0], args[1]) or _multiple(args[1], args[0])
-    if name == "meshgrid" and part is not None:
+    if name == "meshgrid" and args and part is not None:
         return _of_grid(args, kwargs, part)
     source = ramp_of(args[0]) if args and is_tensor(args[0]) and part is None else None
     return None if source is None else _made_of(source, name, args, kwargs, result)
@@ -81,6 +81,8 @@ def ramp_after(
 def _made_of(source: Ramp, name: str, args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> Ramp | None:
     """What a function makes of its first argument's numbers."""
     before, after = tuple(args[0].shape), tuple(result.shape)
+    if any(isinstance(argument, torch.dtype) for argument in args) and name == "view":
+        return None
     if name in _COPIES or name in _ROUNDINGS:
         return source
     if name in ("neg", "__neg__"):

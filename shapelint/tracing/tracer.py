@@ -449,7 +449,8 @@ class Tracer:
         found = exploring.failures_of(error)
         self.failures += found
         if "shapelint_suspect" in error.__dict__:
-            self.suspects += found
+            # what a rule refuses is no suspect
+            self.suspects += [failure for failure in found if failure.error is not None]
 
     def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
         """A model that sets attributes in forward gets them back as they were."""

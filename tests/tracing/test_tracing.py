@@ -592,3 +592,15 @@ def test_a_model_that_branches_otherwise_when_it_is_run_again_is_not_proven() ->
     analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
     assert analysis.certainty == "enumerated"
     assert analysis.certainty_reasons[0].startswith("run again, the model branches on")
+
+
+def test_what_a_rule_refuses_on_one_path_is_not_taken_for_a_fault_of_the_tracing() -> None:
+    class Refusing(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.shape[-1] < 4:
+                return x.kthvalue(4).values
+            return {}["no such key"]
+
+    analysis = shapelint.analyze(Refusing(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert analysis.valid_sizes.is_empty
