@@ -17,6 +17,9 @@ CONDITIONS = (
     "n > 3",
     "len(outs) > 0",
     "t % 2 == 0",
+    "t % 2",
+    "t % 3 == 1",
+    "(t + T) % 2 == 0",
     "h is not start",
     "k is None",
     "T % 3 == 1",
@@ -43,6 +46,10 @@ ODDITIES = (
     "y = outs[-1]",
     "y = outs[0]",
     "alias = outs",
+    "alias += [h]",
+    "kept = {'all': outs}",
+    "w = [y * 2 for y in outs]",
+    "w = len([h] + outs)",
     "h = outs[t] if t < 2 else h",
     "w = torch.stack(outs, 1)",
 )
@@ -68,6 +75,8 @@ RESULTS = (
     "h",
     "outs[-1], out, n",
     "torch.stack(outs[::-1])",
+    "torch.stack(alias, 1), len(alias)",
+    "torch.stack(kept['all'], 1)",
 )
 HEAD = """
 import torch
@@ -91,6 +100,8 @@ class Model(nn.Module):
         out = x[:, :1]
         n = {n}
         k = None
+        alias = {alias}
+        kept = {kept}
         {loop}
 {body}
         return {result}
@@ -105,6 +116,8 @@ def source(seed: int) -> str:
         h=chance.choice(("x.new_zeros(x.shape[0], 4)", "x[:, 0]")),
         outs=chance.choice(("[]", "[]", "[h]")),
         n=chance.choice(("0", "1", "T")),
+        kept=chance.choice(("{}", "{}", "{}", "{'all': outs}")),
+        alias=chance.choice(("outs", "None", "[h]")),
         loop=chance.choice(LOOPS),
         body="\n".join(" " * 12 + line for line in body),
         result=chance.choice(RESULTS),

@@ -23,6 +23,7 @@ from shapelint.sizes.dim import dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
+from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
 from shapelint.tracing.record import Failure
@@ -183,10 +184,8 @@ class ExploringPath(Path):
 
     def enter(self, current: Round) -> None:
         """Follow a round that stands for many."""
-        number, plan = dim(current.number), current.plan
         self.domain = self.domain.with_symbol(current.number)
-        self._restrict(number > plan.first)
-        self._restrict(number <= current.times - plan.last)
+        self._restrict(dim(current.number) <= current.count)
         self.rounds.append(current)
 
     def _restrict(self, condition: bool | Condition) -> None:
@@ -343,7 +342,7 @@ def snapshot(values: Iterable[Any], *, within: bool = True) -> Saved:
     return tuple(found.values())
 
 
-_CONTAINERS = frozenset({list, dict})
+_CONTAINERS = frozenset({list, dict, Repeated})
 _UNCHANGING = frozenset(
     {SymbolicTensor, torch.Tensor, torch.nn.Parameter, type(None), bool, int, float, str, torch.dtype, torch.device}
 )
@@ -354,11 +353,13 @@ _NO_RECORDS = (torch.Tensor, torch.nn.Module, type, ModuleType, FunctionType, Me
 def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]], within: bool) -> None:
     """Note a list, a dict or an object, with what it holds now, and those in it."""
     kind = type(value)
+    if kind is Collecting:
+        value.refuse("is handed to a module")
     if id(value) in found:
         return
     if kind in _CONTAINERS:
         found[id(value)] = (value, value, value.copy())
-        inner = value.values() if kind is dict else value
+        inner = value.values() if kind is dict else list.__iter__(value)
     elif kind is tuple:
         inner = value
     elif isinstance(value, _NO_RECORDS) or not hasattr(value, "__dict__"):

@@ -17,6 +17,13 @@ from tests import oracle
 COUNT = 0
 
 
+class Adding(nn.Module):
+    """A module that appends to a list of its caller's, for few items another way than for many."""
+
+    def forward(self, collected: list[Tensor], item: Tensor) -> None:
+        collected.append(item if item.shape[0] < 3 else item + 1)
+
+
 class Recurrent(nn.Module):
     """A model whose forward is a function; it may use some layers and helpers."""
 
@@ -26,6 +33,7 @@ class Recurrent(nn.Module):
         self.keeping = nn.Linear(8, 8)
         self.cells = nn.ModuleList([nn.LSTMCell(4, 4), nn.LSTMCell(4, 4)])
         self.filter = nn.Conv1d(4, 5, 3)
+        self.adding = Adding()
         self._forward = forward
 
     def forward(self, x: Tensor) -> Any:
@@ -34,6 +42,9 @@ class Recurrent(nn.Module):
     def add_to(self, collected: list[Tensor], x: Tensor) -> None:
         for t in range(x.shape[1]):
             collected.append(self.taking(x[:, t]))
+
+    def joined(self, items: list[Tensor]) -> Tensor:
+        return torch.stack(items, 1)
 
     def one_by_one(self, x: Tensor) -> Iterator[Tensor]:
         for t in range(x.shape[1]):
@@ -418,26 +429,32 @@ def assert_as_pytorch(analysis: shapelint.Analysis, forward: Callable[[Any, Tens
         assert oracle.compare(analysis, oracle.run(model, (n, t, 4), device="cpu"), {"N": n, "T": t}) is None, (n, t)
 
 
-@pytest.mark.parametrize("forward", PROVEN)
-def test_one_round_stands_for_many(forward: Callable[[Any, Tensor], Any]) -> None:
-    analysis = shapelint.analyze(Recurrent(forward), ("N", "T", 4))
-    assert analysis.certainty == "proven", analysis.certainty_reasons
-    assert_as_pytorch(analysis, forward)
-
-
-def _length_asked_inside(m: Any, x: Tensor) -> Any:
-    outputs = []
-    for t in range(x.shape[1]):
-        outputs.append(m.taking(x[:, t]))
-        y = outputs[len(outputs) - 1]
-    return y
-
-
 def _every_second(m: Any, x: Tensor) -> Any:
     total = 0
     for t in range(x.shape[1]):
         total = total + (m.taking(x[:, t]) if t % 2 == 0 else 1)
     return total
+
+
+def _every_third_and_the_first(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        if t == 0 or t % 3 == 2:
+            outputs.append(m.taking(x[:, t]))
+        elif t % 3 == 1:
+            last = x[:, t]
+    return torch.stack(outputs, 1), last
+
+
+def _every_fourth_joins_two(m: Any, x: Tensor) -> Any:
+    return torch.cat([x[:, t - 1 : t + 1] if t % 4 == 3 else x[:, t : t + 1] for t in range(x.shape[1])], 1)
+
+
+def _grows_by_turns(m: Any, x: Tensor) -> Any:
+    y = x[:, :1]
+    for t in range(1, x.shape[1]):
+        y = torch.cat([y, x[:, :2] if t % 2 else x[:, t : t + 1]], 1)
+    return y
 
 
 def _another_name_for_the_list(m: Any, x: Tensor) -> Any:
@@ -446,6 +463,116 @@ def _another_name_for_the_list(m: Any, x: Tensor) -> Any:
     for t in range(x.shape[1]):
         outputs.append(m.taking(x[:, t]))
     return torch.stack(same, 1)
+
+
+def _two_names_fill_the_list(m: Any, x: Tensor) -> Any:
+    outputs = same = [x[:, 0]]
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        same += [x[:, t], x[:, 0]]
+    return torch.stack(outputs, 1), len(same)
+
+
+def _another_name_for_some_sizes(m: Any, x: Tensor) -> Any:
+    outputs: list[Tensor] = []
+    same = outputs
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        if x.shape[1] > 5:
+            same = [x[:, 0]]
+    return torch.stack(same, 1), len(same)
+
+
+def _the_list_is_looked_up_afterwards(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        kept = {"all": outputs}
+        same = outputs
+    return torch.stack(kept["all"], 1), len(same)
+
+
+def _a_module_appends_afterwards(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+    m.adding(outputs, x[:, 0])
+    return torch.stack(outputs, 1)
+
+
+PROVEN += [
+    _every_second,
+    _every_third_and_the_first,
+    _every_fourth_joins_two,
+    _grows_by_turns,
+    _another_name_for_the_list,
+    _two_names_fill_the_list,
+    _another_name_for_some_sizes,
+    _the_list_is_looked_up_afterwards,
+    _a_module_appends_afterwards,
+]
+
+
+@pytest.mark.parametrize("forward", PROVEN)
+def test_one_round_stands_for_many(forward: Callable[[Any, Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Recurrent(forward), ("N", "T", 4))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert_as_pytorch(analysis, forward)
+
+
+def _added_to_another(m: Any, x: Tensor) -> Any:
+    outputs: list[Tensor] = []
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        count = len([x, *outputs]) + len([x] + outputs)  # noqa: RUF005
+    return x.new_zeros(count)
+
+
+def _gone_through_inside(m: Any, x: Tensor) -> Any:
+    outputs = [x[:, :1]]
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        for y in outputs:
+            last = m.taking(y.view(-1, 4))
+    return last
+
+
+def _copied_inside(m: Any, x: Tensor) -> Any:
+    outputs = [x[:, 0]]
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t])
+        kept = outputs.copy()
+    return torch.stack(kept, 1)
+
+
+def _a_module_appends_inside(m: Any, x: Tensor) -> Any:
+    outputs: list[Tensor] = []
+    for t in range(x.shape[1]):
+        m.adding(outputs, x[:, t])
+    return torch.stack(outputs, 1)
+
+
+def _a_comprehension_is_counted(m: Any, x: Tensor) -> Any:
+    return x.new_zeros(len([x[:, t] for t in range(x.shape[1])]))
+
+
+def _a_comprehension_is_handed_on(m: Any, x: Tensor) -> Any:
+    return m.joined([x[:, t] for t in range(x.shape[1])])
+
+
+def _every_seventh(m: Any, x: Tensor) -> Any:
+    total = 0
+    for t in range(x.shape[1]):
+        total = total + (m.taking(x[:, t]) if t % 7 == 0 else 1)
+    return total
+
+
+def _length_asked_inside(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(m.taking(x[:, t]))
+        y = outputs[len(outputs) - 1]
+    return y
 
 
 def _the_list_in_a_dict(m: Any, x: Tensor) -> Any:
@@ -573,8 +700,13 @@ def _items_that_alternate(m: Any, x: Tensor) -> Any:
         _set_in_the_line_of_a_loop,
         _items_that_alternate,
         _length_asked_inside,
-        _every_second,
-        _another_name_for_the_list,
+        _added_to_another,
+        _gone_through_inside,
+        _copied_inside,
+        _a_module_appends_inside,
+        _a_comprehension_is_counted,
+        _a_comprehension_is_handed_on,
+        _every_seventh,
         _the_list_in_a_dict,
         _a_list_of_the_callers,
         _generator,
@@ -612,7 +744,7 @@ def test_the_reason_names_what_changes() -> None:
 
 def test_a_branch_that_tells_rounds_apart_is_named_in_words() -> None:
     limits = Limits(enumeration_seconds=0.2)
-    (reason,) = shapelint.analyze(Recurrent(_every_second), ("N", "T", 4), limits=limits).certainty_reasons
+    (reason,) = shapelint.analyze(Recurrent(_every_seventh), ("N", "T", 4), limits=limits).certainty_reasons
     assert "a branch in it is taken in some of the rounds only" in reason
     assert "#" not in reason
 

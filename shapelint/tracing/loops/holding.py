@@ -100,7 +100,9 @@ class _Reader:
             return (kind, *((self.read(item), self.read(times)) for item, times in value.runs))
         if isinstance(value, (list, tuple, set, frozenset)):
             self.containers.add(id(value))
-            return (kind, *map(self.read, value))
+            # a list that a loop fills is gone through by nobody else
+            items = list.__iter__(value) if isinstance(value, list) else value
+            return (kind, *map(self.read, items))
         if isinstance(value, dict):
             self.containers.add(id(value))
             return (kind, *((self.read(key), self.read(item)) for key, item in value.items()))

@@ -54,6 +54,10 @@ class Repeated(list[Any]):
             super().append(item)
             self.times.append(times)
 
+    def clear(self) -> None:
+        super().clear()
+        self.times.clear()
+
     def reverse(self) -> None:
         super().reverse()
         self.times.reverse()
@@ -125,9 +129,9 @@ class Repeated(list[Any]):
         raise Undecided(f"a list with {self.total} items {what}, which depends on how many there are")
 
 
-def _refusing(name: str, what: str) -> Any:
+def _refusing(name: str, what: str, refuse: Callable[[Any, str], NoReturn]) -> Any:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._unknown(what)
+        return refuse(self, what)
 
     method.__name__ = name
     return method
@@ -150,7 +154,7 @@ _CHANGES_AND_QUESTIONS = {
     "sort": "is sorted",
 }
 for _name, _what in _CHANGES_AND_QUESTIONS.items():
-    setattr(Repeated, _name, _refusing(_name, _what))
+    setattr(Repeated, _name, _refusing(_name, _what, Repeated._unknown))
 Repeated.__hash__ = None
 
 
@@ -160,20 +164,26 @@ class Collecting(list[Any]):
     Attributes:
         known: what was in it at the round's beginning.
         looked_at: the last item, if the round asked for it.
+        ended: what to do once the loop is over and the list has become another one, if something still has this one.
     """
 
     def __init__(self, known: list[Any], on_empty: Callable[[], NoReturn]) -> None:
         super().__init__()
         self.known = known.copy() if isinstance(known, Repeated) else Repeated(known, [1] * len(known))
         self.looked_at: Any = None
+        self.ended: Callable[[], NoReturn] | None = None
         self._on_empty = on_empty
         self.repeats: list[Size] = []
 
     def append(self, item: Any) -> None:
+        if self.ended is not None:
+            self.ended()
         super().append(item)
         self.repeats.append(1)
 
     def extend(self, items: Iterable[Any]) -> None:
+        if self.ended is not None:
+            self.ended()
         added = Repeated([], [])
         added.extend(items)
         super().extend(list.__iter__(added))
@@ -184,12 +194,12 @@ class Collecting(list[Any]):
         return self
 
     def __getitem__(self, index: Any) -> Any:
-        if index == -1 and not list.__len__(self):
+        if self.ended is None and type(index) is int and index == -1 and not list.__len__(self):
             if not list.__len__(self.known):
                 self._on_empty()
             self.looked_at = self.known[-1]
             return self.looked_at
-        return self._unknown(f"is asked for item {index}")
+        return self.refuse(f"is asked for item {index}")
 
     @property
     def added(self) -> Repeated:
@@ -202,10 +212,24 @@ class Collecting(list[Any]):
         result.extend(Repeated(list.__iter__(self), [times * rounds for times in self.repeats]))
         return result
 
-    def _unknown(self, what: str) -> NoReturn:
+    def refuse(self, what: str) -> NoReturn:
+        """What depends on the items in it has no answer yet."""
+        if self.ended is not None:
+            self.ended()
         raise Undecided(f"a list that is being filled by a loop over a size {what}")
 
 
-for _name, _what in (_CHANGES_AND_QUESTIONS | {"__len__": "is asked for its length", "__bool__": "is tested"}).items():
-    setattr(Collecting, _name, _refusing(_name, _what))
+_NOT_KNOWN_YET = {
+    "__add__": "is added to another",
+    "__bool__": "is tested",
+    "__iter__": "is gone through",
+    "__len__": "is asked for its length",
+    "__radd__": "is added to another",
+    "__reversed__": "is gone through",
+    "clear": "is emptied",
+    "copy": "is copied",
+    "reverse": "is turned round",
+}
+for _name, _what in (_CHANGES_AND_QUESTIONS | _NOT_KNOWN_YET).items():
+    setattr(Collecting, _name, _refusing(_name, _what, Collecting.refuse))
 Collecting.__hash__ = None

@@ -5,7 +5,8 @@ requires must hold for every round; a branch that tells rounds apart, or a varia
 shape than it found, sends the analysis back to run the first or the last rounds one by one. What a round leaves as
 it was found (a hidden state) stays so in all of them, by induction; a tensor that grows by the same number in every
 round (``out = torch.cat([out, x_t])``) is found, and checked, to have grown by that number times the round's; a list
-that is appended to becomes :class:`Repeated`.
+that is appended to becomes :class:`Repeated`. Rounds that alternate (``if t % 2``) are taken several at a
+time.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ _BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GEN
 
 _BRANCH = "a branch in it is taken in some of the rounds only"
 
+MAX_PERIOD = 4
+"""At most so many rounds are taken together where they differ from one to the next."""
+
 MAX_ALONE = 4
 """At most this many rounds at either end of a loop are run one by one."""
 
@@ -70,11 +74,14 @@ class Plan:
     Attributes:
         first: so many rounds at its beginning are run one by one,
         last: and so many at its end.
+        period: so many of the others are taken together, for as many wherever in the loop; what is left over is run
+            one by one.
         growing: local variables (and an axis, ``None`` for a number) that grow by the same number in every round.
     """
 
     first: int = 0
     last: int = 0
+    period: int = 1
     growing: tuple[tuple[str, int | None, int], ...] = ()
 
 
@@ -96,13 +103,15 @@ class Stretch:
 
 @dataclass(eq=False)
 class Round:
-    """The round that stands for many.
+    """The round, or few rounds in a row, that stand for many.
 
     Attributes:
-        number: the symbol for its position among the stretch's, from 1.
+        number: the symbol for their place among those that they stand for, from 1.
+        count: how many these are.
         start: local variables before the first of the rounds that it stands for,
         state: and what they hold at its own beginning.
-        lists: those among them that the loop fills.
+        lists: those among them that the loop fills,
+        called: and the variables that hold each of these.
     """
 
     site: Site
@@ -111,14 +120,16 @@ class Round:
     frame: FrameType
     number: str
     times: Any
+    count: Any
     start: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Held] = field(default_factory=dict)
     lists: dict[str, Any] = field(default_factory=dict)
+    called: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def position(self) -> Any:
-        """Its position, from 0."""
-        return dim(self.number) - 1
+        """The first one's position in its stretch, from 0."""
+        return self.plan.first + self.plan.period * (dim(self.number) - 1)
 
     def other_plan(self, plan: Plan, why: str) -> NoReturn:
         """Start again with this plan, if it is one.
@@ -131,13 +142,20 @@ class Round:
         raise Replan(self.site, plan)
 
     def told_apart(self, condition: Condition) -> NoReturn:
-        """A branch that some rounds take and others do not: run those at the ends one by one if that settles it."""
+        """A branch that some rounds take and others do not.
+
+        Those at the ends are run one by one if that settles it, else several are taken together.
+        """
         plan, domain, number = self.plan, self.path.domain, dim(self.number)
         ways = [(a, b) for a in range(MAX_ALONE + 1) for b in range(MAX_ALONE + 1) if a + b]
         for first, last in sorted(ways, key=sum):
-            inner = domain.restrict(number > plan.first + first).restrict(number <= self.times - plan.last - last)
+            before, after = -(-first // plan.period), -(-last // plan.period)
+            inner = domain.restrict(number > before).restrict(number <= self.count - after)
             if not inner.is_empty() and inner.status(condition) is not None:
                 self.other_plan(replace(plan, first=plan.first + first, last=plan.last + last), _BRANCH)
+        for period in range(2, MAX_PERIOD + 1) if plan.period == 1 else ():
+            if all(domain.restrict(number % period == k).status(condition) is not None for k in range(period)):
+                self.other_plan(replace(plan, period=period, growing=()), _BRANCH)
         raise Undecided(f"a loop of {self.times} rounds cannot be followed as a whole: {_BRANCH}")
 
     def used_later(self) -> NoReturn:
@@ -203,18 +221,25 @@ class Rounds:
         site = (frame.f_code, frame.f_lasti, number)
         plan = self._path.plans.get(site, Plan())
         times = stretch.times
-        for position in range(plan.first + plan.last):
-            if position == plan.first and bool(times > plan.first + plan.last):
+        alone = plan.first + plan.last + plan.period - 1
+        for position in range(alone):
+            if position == plan.first and bool(times > alone):
                 break
             if not times > position:
                 return
             yield self._alone(stretch.at(position))
-        if not times > plan.first + plan.last:
+        if not times > alone:
             return
         current = self._begin(site, plan, times)
-        self._times.append(times - plan.first - plan.last)
-        yield stretch.at(current.position)
+        for position in range(plan.period):
+            self._times.append(current.count)
+            yield stretch.at(current.position + position)
         self._end(current)
+        done = plan.first + plan.period * current.count
+        for position in range(plan.period - 1):
+            if not times - plan.last - done > position:
+                break
+            yield self._alone(stretch.at(done + position))
         for position in range(plan.last):
             yield self._alone(stretch.at(times - (plan.last - position)))
 
@@ -223,22 +248,38 @@ class Rounds:
         assert frame is not None
         loop = _loop_of(frame)[1]
         assert loop is not None
-        current = Round(site, plan, path, frame, f"{loop.variable or 'round'}#{next(path.numbers)}", times)
+        count = (times - plan.first - plan.last) // plan.period
+        number = f"{loop.variable or 'round'}#{next(path.numbers)}"
+        current = Round(site, plan, path, frame, number, times, count)
         path.enter(current)
-        current.start = {name: value for name, value in local_variables(frame).items() if name not in loop.own}
+        variables = local_variables(frame)
+        current.start = {name: value for name, value in variables.items() if name not in loop.own}
         filled = [name for name in current.start if name in loop.filled]
         # the lists last: what else reaches them is then known, and what is in them does not count
         before = all_held({n: current.start[n] for n in sorted(current.start, key=filled.__contains__)})
+        others = all_held({name: variables[name] for name in variables.keys() - current.start.keys()})
         for name in filled:
-            elsewhere = any(id(current.start[name]) in each.containers for n, each in before.items() if n != name)
-            if may_be_replaced(frame.f_code, name, current.start[name]) and not elsewhere:
-                current.lists[name] = current.start[name]
-                set_local(frame, name, Collecting(current.start[name], current.left))
+            self._collect(current, name, variables, {**before, **others})
         for name, axis, step in plan.growing:
-            set_local(frame, name, grown(current.start[name], axis, step * (current.position - plan.first)))
-        current.state = {name: each for name, each in before.items() if name not in current.lists}
+            set_local(frame, name, grown(current.start[name], axis, step * (dim(current.number) - 1)))
+        replaced = {name for called in current.called.values() for name in called}
+        current.state = {name: each for name, each in before.items() if name not in replaced}
         current.state[_GLOBALS] = held(global_values(frame))
         return current
+
+    @staticmethod
+    def _collect(current: Round, name: str, variables: dict[str, Any], before: dict[str, Held]) -> None:
+        """Put the list that a loop fills under watch, if the variables alone hold it."""
+        items, code = variables[name], current.frame.f_code
+        called = [other for other, value in variables.items() if value is items]
+        elsewhere = any(id(items) in each.containers for n, each in before.items() if n not in called)
+        seen = any(name in names for names in current.called.values())
+        if seen or elsewhere or not all(may_be_replaced(code, other, items) for other in called):
+            return
+        collecting = Collecting(items, current.left)
+        current.lists[name], current.called[name] = items, called
+        for other in called:
+            set_local(current.frame, other, collecting)
 
     def _end(self, current: Round) -> None:
         """The round is over: check that it stands for all, and go on after the last of them."""
@@ -250,23 +291,28 @@ class Rounds:
         state = all_held({name: now[name] for name in current.state if name in now})
         state[_GLOBALS] = held(global_values(frame))
         for name, axis, step in current.plan.growing:
-            after = grown(current.start[name], axis, step * (current.position - current.plan.first + 1))
+            after = grown(current.start[name], axis, step * dim(current.number))
             current.state[name] = held(after)
         changed = [n for n, before in current.state.items() if n not in state or not is_same(before, state[n])]
         if changed:
             self._change_plan(current, changed, now)
         lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
         path.leave(current)
-        rounds = current.times - current.plan.first - current.plan.last
         for name, axis, step in current.plan.growing:
-            set_local(frame, name, grown(current.start[name], axis, step * rounds))
+            set_local(frame, name, grown(current.start[name], axis, step * current.count))
         for name, items in lists.items():
-            left_alone = not list.__len__(items)
-            set_local(frame, name, current.lists[name] if left_alone else items.after(rounds))
+            result = items.after(current.count) if list.__len__(items) else current.lists[name]
+            for other, value in now.items():
+                if value is items:
+                    set_local(frame, other, result)
+            items.ended = current.used_later
 
     def _filled(self, current: Round, name: str, items: Any) -> Collecting:
-        if type(items) is not Collecting:
-            raise Undecided(f"a loop of {current.times} rounds cannot be followed as a whole: it replaces `{name}`")
+        now = local_variables(current.frame)
+        replaced = [n for n in current.called[name] if n in current.start and now.get(n) is not items]
+        if type(items) is not Collecting or replaced:
+            which = (replaced or [name])[0]
+            raise Undecided(f"a loop of {current.times} rounds cannot be followed as a whole: it replaces `{which}`")
         if items.looked_at is not None and not is_same(held(items.looked_at), held(items.added[-1])):
             current.other_plan(_one_more(current.plan), f"what it adds to `{name}` changes")
         added = [held(item) for item, _ in items.added.runs]
@@ -286,7 +332,7 @@ class Rounds:
 
 def at_beginning(value: Any, rounds: Iterable[Round]) -> Any:
     """A value with the numbers of the first rounds that these stand for in the place of their symbols."""
-    return with_numbers(value, {each.number: each.plan.first + 1 for each in rounds})
+    return with_numbers(value, {each.number: 1 for each in rounds})
 
 
 def rounds(stretches: list[Stretch], otherwise: Callable[[], Any]) -> Any:
