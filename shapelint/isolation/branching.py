@@ -26,6 +26,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
+from shapelint.isolation.demand import Demand
 from shapelint.isolation.guard import install
 from shapelint.isolation.jobs import Failure, Job
 from shapelint.isolation.scheduling import Scheduler
@@ -141,7 +142,7 @@ def _run(package: Path, jobs: Sequence[Job], at_once: int, folder: Path) -> Iter
     inner: dict[Path, list[Job]] = {}
     for job in jobs:
         inner.setdefault(_next_package(package, job), []).append(job)
-    scheduler = Scheduler(_FORK, at_once, folder)
+    scheduler = Scheduler(_FORK, at_once, folder, Demand())
     for place, group in inner.items():
         if place == package or len(group) == 1:
             yield from _check_from_here(scheduler, group)

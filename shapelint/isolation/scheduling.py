@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from shapelint.isolation import worker
+from shapelint.isolation.demand import Demand, apart
 from shapelint.isolation.jobs import End, Failure, Job
 
 _TICK: Final = 0.05
@@ -36,16 +37,17 @@ class _Running:
 class Scheduler:
     """Runs jobs; their outcomes are (number, pickled result) in the order in which they end.
 
-    ``folder`` is for what workers write down about their end.
+    ``folder`` is for what workers write down about their end; ``demand`` is of a process that has torch and is forked.
     """
 
-    def __init__(self, context: BaseContext, at_once: int, folder: Path) -> None:
+    def __init__(self, context: BaseContext, at_once: int, folder: Path, demand: Demand | None = None) -> None:
         self._at_once = max(at_once, 1)
         self._context = context
         self._waiting: deque[Job] = deque()
         self._running: dict[Connection, _Running] = {}
         self._ended: list[BaseProcess] = []
         self._folder = folder
+        self._demand = demand
 
     @property
     def busy(self) -> bool:
@@ -57,6 +59,8 @@ class Scheduler:
     def step(self, also: Sequence[Connection] = ()) -> Iterator[tuple[int, bytes | Failure]]:
         """Start what can be started, wait a moment (or until one of ``also`` has news), yield what has ended."""
         self._ended = [process for process in self._ended if process.is_alive()]
+        if self._demand is not None:
+            self._demand.meet(len(self._waiting), self._at_once)
         while self._waiting and len(self._running) < self._at_once:
             self._start(self._waiting.popleft())
         for ready in wait([*self._running, *also], timeout=_TICK if self._running else None):
@@ -91,10 +95,13 @@ class Scheduler:
         running = self._running.pop(connection)
         result: bytes | Failure
         try:
-            result = connection.recv_bytes()
+            loaded, result = apart(connection.recv_bytes())
         except (EOFError, OSError):
             running.process.join()
             result = _failure(running)
+        else:
+            if self._demand is not None:
+                self._demand.note(loaded)
         connection.close()
         # The answer is there. What the user's code has left running ends with its process group.
         self._kill(running.process)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from shapelint.isolation.branching import Branch, package_of, start_branch
+from shapelint.isolation.demand import Demand
 from shapelint.isolation.jobs import Failure, Job
 from shapelint.isolation.large_pages import gather
 from shapelint.isolation.scheduling import Scheduler
@@ -77,7 +78,7 @@ class _Server:
         self._connection = connection
         self._at_once = at_once
         self._folder = folder
-        self._scheduler = Scheduler(multiprocessing.get_context("fork"), at_once, folder)
+        self._scheduler = Scheduler(multiprocessing.get_context("fork"), at_once, folder, Demand())
         self._packages: dict[tuple[Path, object], list[Job]] = {}
         self._branch: Branch | None = None
         self._inbox: deque[Job | None] = deque()

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from shapelint.isolation.demand import with_loaded
 from shapelint.isolation.guard import install
 from shapelint.isolation.jobs import Answer, End, Failure, Job
 
@@ -44,7 +45,7 @@ def perform(job: Job, sending: Connection, trace: str) -> None:
         _tell_where(where.fileno())
         result = _call(job)
         with contextlib.suppress(BrokenPipeError):  # the command is gone, and nobody is waiting
-            sending.send_bytes(_pickled(result))
+            sending.send_bytes(with_loaded(_pickled(result)))
         EXIT(0)
 
 

@@ -37,6 +37,7 @@ _RANDOM_FILLS: Final = frozenset(
     getattr(torch.Tensor, name)
     for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_", "random_")
 )
+_FILLING_INITIALISERS: Final = frozenset({nn.init.normal_, nn.init.uniform_})
 _MISSING: Final = re.compile(r"missing \d+ required (positional|keyword-only) arguments?: (?P<names>.+)")
 _WEIGHTS: Final = re.compile(r"weights|pretrain|checkpoint|ckpt")
 _TO_INSTALL: Final = re.compile(r"\bpip3? install\b|\bnot installed\b")
@@ -288,9 +289,10 @@ def _cheaply(device: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(weights_refused())
+        stack.enter_context(torch.device(device))
         if device == "cpu":
             stack.enter_context(_without_initialisation())
-        stack.enter_context(torch.device(device))
+        stack.enter_context(_SkipRandomFills())
         stack.enter_context(recording_origins())
         yield
 
@@ -319,12 +321,11 @@ def _refuse(loader: str) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _without_initialisation() -> Iterator[None]:
-    """``torch.nn.init`` does nothing, and neither do random in-place fills: time is spent on sizes alone."""
+    """``torch.nn.init`` does nothing: time is spent on sizes alone."""
     with contextlib.ExitStack() as stack:
         for name, function in vars(nn.init).items():
             if inspect.isfunction(function) and name.endswith("_") and not name.startswith("_"):
                 stack.enter_context(mock.patch.object(nn.init, name, _return_tensor))
-        stack.enter_context(_SkipRandomFills())
         yield
 
 
@@ -333,11 +334,17 @@ def _return_tensor(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Ten
 
 
 class _SkipRandomFills(TorchFunctionMode):
-    """Also reaches initialisers that were imported by name before ``torch.nn.init`` was replaced."""
+    """Random in-place fills do nothing: no contents are wanted.
+
+    This reaches initialisers that were imported by name before ``torch.nn.init`` was replaced. And on the meta device
+    most fills are written in Python, beside code for which ``torch._dynamo`` is imported: longer than torch itself.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _RANDOM_FILLS:
             return args[0]
+        if func in _FILLING_INITIALISERS:  # what they call is out of any mode's sight
+            return kwargs["tensor"]
         return func(*args, **(kwargs or {}))
 
 

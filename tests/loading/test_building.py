@@ -1,5 +1,6 @@
 """Building models without weights, with assumed arguments where nobody gave any."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,6 +169,32 @@ def test_on_the_cpu_parameters_are_not_initialised(tmp_path: Path) -> None:
     assert torch.equal(result.model.other, torch.zeros(4))
     nn.init.constant_(result.model.weight, 2.0)
     assert torch.equal(result.model.weight, torch.full((4,), 2.0))
+
+
+def test_on_the_meta_device_random_fills_cost_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    body = """
+        self.embedding = nn.Embedding(3, 4)
+        self.conv = nn.Conv2d(3, 4, 3)
+        for fill in nn.init.normal_, nn.init.kaiming_normal_, nn.init.trunc_normal_, nn.init.xavier_uniform_:
+            assert fill(self.conv.weight) is self.conv.weight
+        nn.init.uniform_(tensor=self.conv.bias)
+        self.conv.bias.data.exponential_()
+    """
+    file.write_text(HEADER + net(body=body))
+    code = f"""
+import sys
+from pathlib import Path
+from shapelint.loading.building import build
+from shapelint.loading.discover import read_source
+from shapelint.loading.importing import imported
+path = Path({str(file)!r})
+with imported(path) as module:
+    built = build(module, read_source(path).targets[0], path)
+assert built.device == "meta"
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_random_state_is_left_alone(tmp_path: Path) -> None:
