@@ -30,7 +30,7 @@ _RESHAPES = frozenset({"view", "reshape", "unsqueeze", "squeeze", "flatten"})
 _ROUNDINGS = frozenset({"float", "double", "floor", "ceil", "round", "trunc"})
 """Functions that leave whole numbers as they are."""
 
-_CONSTANT: dict[str, int | None] = {
+CONSTANT: dict[str, int | None] = {
     **dict.fromkeys(("zeros", "zeros_like", "new_zeros", "zero"), 0),
     **dict.fromkeys(("ones", "ones_like", "new_ones"), 1),
     **dict.fromkeys(("full", "full_like", "new_full", "fill")),
@@ -66,7 +66,7 @@ def ramp_after(
         return Ramp(number, ())
     if name == "arange":
         return _arange(args, kwargs)
-    if name in _CONSTANT:
+    if name in CONSTANT:
         return _constant(name, args, kwargs, len(result.shape))
     if name in _SUMS and len(args) == 2 and not kwargs:
         return _sum(args[0], args[1], _SUMS[name], result.shape)
@@ -190,7 +190,7 @@ def _running_sum(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ram
 
 
 def _constant(name: str, args: Sequence[Any], kwargs: dict[str, Any], ndim: int) -> Ramp | None:
-    number: Any = _CONSTANT[name]
+    number: Any = CONSTANT[name]
     if number is None:
         given = [kwargs[key] for key in ("fill_value", "value") if key in kwargs] or list(args[1:])
         number = given[-1] if given else None

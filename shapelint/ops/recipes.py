@@ -23,7 +23,7 @@ _SAMPLES = 16
 _TRIES = 600
 _REACHES = (8, 24, 100, 260)
 
-_ON_SIZES_ONLY = frozenset(
+ON_SIZES_ONLY = frozenset(
     {
         *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "new_tensor"),
         *("expand_as", "view_as", "reshape_as", "type_as"),
@@ -112,7 +112,7 @@ def recipe_after(function: Any, args: Any, kwargs: dict[str, Any], *, in_place: 
     if name in _BY_CHANCE:
         return None
     try:
-        only_sizes = [name in _ON_SIZES_ONLY and (at > 0 or not name.endswith("_as")) for at in range(len(args))]
+        only_sizes = [name in ON_SIZES_ONLY and (at > 0 or not name.endswith("_as")) for at in range(len(args))]
         first = tuple(_kept(a, blank=blank) for a, blank in zip(args, only_sizes, strict=True))
         named = {key: _kept(a) for key, a in kwargs.items() if key not in ("device", "out")}
     except _Data:

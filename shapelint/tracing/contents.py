@@ -6,10 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from shapelint.ops.extents import extent_after, extent_of_contents
-from shapelint.ops.ramps import ramp_after
-from shapelint.ops.recipes import Cases, Unfollowed, recipe_after, written_through
-from shapelint.sizes import Domain
+from shapelint.ops.ramps import CONSTANT, ramp_after
+from shapelint.ops.recipes import ON_SIZES_ONLY, Cases, Recipe, Unfollowed, recipe_after, written_through
+from shapelint.sizes import Dim, Domain
 from shapelint.tracing.record import Call
 from shapelint.tracing.tensor import SymbolicTensor
 
@@ -51,16 +53,35 @@ def note_contents(call: Call, made: Any, args: tuple[Any, ...], kwargs: dict[str
         if type(first) is SymbolicTensor:
             _note_change(call, first, args, kwargs)
     elif type(made) is SymbolicTensor:
-        _note(made, name, call.target, args, kwargs, None)
+        if not _are_data(first, made, name):
+            _note(made, name, call.target, args, kwargs, None)
     elif type(made) in (list, tuple) or hasattr(made, "_fields"):
         for part, tensor in enumerate(made):
             if type(tensor) is SymbolicTensor:
                 _note(tensor, name, call.target, args, kwargs, part)
 
 
+_FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+_ANEW = frozenset({*ON_SIZES_ONLY, *CONSTANT})
+"""Functions whose result need not hang on what their first argument holds."""
+
+
+def _are_data(first: Any, made: SymbolicTensor, name: str) -> bool:
+    """Whether a function computes with what the input holds, as nearly all of a network does: none of it is known."""
+    if type(first) in (list, tuple) and first:
+        first = first[0]
+    if type(first) is not SymbolicTensor or made.kind not in _FLOATING or name in _ANEW:
+        return False
+    return first.recipe is None and first.value is None and first.ramp is None and first.extent is None
+
+
 def _note(
     tensor: SymbolicTensor, name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], part: int | None
 ) -> None:
+    if type(tensor.value) is int or isinstance(tensor.value, Dim):
+        tensor.recipe = Recipe(torch.tensor, (tensor.value,), {"dtype": tensor.kind})
+        tensor.ramp = ramp_after(name, args, kwargs, tensor)
+        return
     tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
     if tensor.recipe is not None and name in _VIEWS and type(args[0]) is SymbolicTensor:
         tensor.base = args[0]
