@@ -38,7 +38,7 @@ def getitem(input: TensorLike, index: Any) -> Spec:
 @shape_rule("__setitem__")
 def setitem(input: TensorLike, index: Any, value: Any) -> None:
     """``x[...] = value``: the value must broadcast to what the subscript selects."""
-    if _is_mask(index) and (not is_tensor(value) or not value.ndim):
+    if _is_mask(index) and (not is_tensor(value) or not value.ndim) and not _is_known(index):
         return
     if not is_tensor(value):
         subscripted(input.shape, index)
@@ -53,6 +53,11 @@ def setitem(input: TensorLike, index: Any, value: Any) -> None:
 def _is_mask(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
     return any(is_tensor(part) and part.dtype in (torch.bool, torch.uint8) for part in parts)
+
+
+def _is_known(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(_is_mask(part) for each in parts for part in _selecting(each))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ def _stands_for_tuple(index: Any) -> bool:
 
 def subscripted(shape: Shape, index: Any) -> Shape:
     """The shape of ``x[index]``."""
-    parts = tuple(index) if isinstance(index, tuple) or _stands_for_tuple(index) else (index,)
+    given = tuple(index) if isinstance(index, tuple) or _stands_for_tuple(index) else (index,)
+    parts = tuple(part for each in given for part in _selecting(each))
     consumed = sum(1 for part in parts if part is not None and part is not Ellipsis)
     if consumed > len(shape):
         fail("too many indices: {} for a tensor of {} dimensions", consumed, len(shape))
@@ -108,12 +114,41 @@ def subscripted(shape: Shape, index: Any) -> Shape:
                 result.append(_sliced(shape[axis], part))
             elif type(part) is int or isinstance(part, Dim):
                 _require_index(part, shape[axis], axis)
+            elif isinstance(part, _Selected):
+                part.require_fits(shape[axis], axis)
+                lookups.append(_lookup(part.places, len(result), axis, shape[axis]))
+                result.append(-1)
             elif not _selects(part, shape[axis], axis):
                 lookups.append(_lookup(part, len(result), axis, shape[axis]))
                 result.append(-1)
             axis += 1
     result.extend(shape[axis:])
     return _placed(result, lookups) if lookups else tuple(result)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Selected:
+    """One dimension's places that a mask of known contents selects."""
+
+    places: torch.Tensor
+    length: int
+
+    def require_fits(self, size: Size, axis: int) -> None:
+        require(
+            size == self.length, "a mask of {} elements selects from dimension {} of size {}", self.length, axis, size
+        )
+
+
+def _selecting(part: Any) -> tuple[Any, ...]:
+    """A part of a subscript; a mask whose contents are known looks up places in as many dimensions as it has."""
+    if isinstance(part, list) and part and all(type(item) is bool for item in part):
+        part = torch.tensor(part, device="cpu")
+    if not isinstance(part, torch.Tensor) or type(part) not in (torch.Tensor, nn.Parameter):
+        return (part,)
+    if part.is_meta or not part.ndim or part.dtype not in (torch.bool, torch.uint8):
+        return (part,)
+    places = part.nonzero(as_tuple=True)
+    return tuple(_Selected(along, length) for along, length in zip(places, part.shape, strict=True))
 
 
 def _sliced(size: Size, part: slice) -> Size:

@@ -480,9 +480,14 @@ class Tracer:
             if rule is None or not _only_sizes_matter(func, args, kwargs):
                 return _call_real(func, args, kwargs)
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs, _call_real)
+        out = kwargs.get("out")
+        if type(out) is SymbolicTensor and rule is not None:
+            return self._written_into(out, rule, func, args, kwargs)
+        if isinstance(out, torch.Tensor):
+            raise Undecided(
+                f"{name_of(func)}: a result of the input's size is written into a tensor made without it (out=)"
+            )
         if rule is not None:
-            if type(kwargs.get("out")) is SymbolicTensor:
-                return self._written_into(kwargs["out"], rule, func, args, kwargs)
             return self._step(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
             return _property(func, args[0])

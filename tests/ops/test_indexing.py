@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import shapelint
 from shapelint.ops.indexing import getitem, setitem, subscripted
 from shapelint.ops.registry import Unsupported, function_rule
 from shapelint.sizes import Domain, Path, SizeError, following
 from shapelint.sizes.dim import dim, evaluate
+from tests import oracle
 from tests.ops.against_torch import Symbolic, check, label, shaped
 
 INTEGERS, TRUTHS = torch.int64, torch.bool
@@ -210,3 +212,45 @@ def test_embeddings() -> None:
     check(torch.bucketize, shaped("H", "W"), shaped(3), sizes=SIZES)
     check(torch.searchsorted, shaped("H", 3), shaped("W", 5), sizes=SIZES)
     check(torch.searchsorted, shaped(3), shaped("W", 5), right=True, out_int32=True, sizes=SIZES)
+
+
+KEPT = torch.tensor([True, False, True])
+CORNERS = torch.eye(3, 5) > 0
+
+
+def _changed(x: torch.Tensor, mask: torch.Tensor, value: Any) -> torch.Tensor:
+    changed = x.clone()
+    changed[:, mask] = value
+    return changed
+
+
+MASKED: dict[str, Any] = {
+    "a constant mask": lambda x: x[:, KEPT],
+    "a list of truths": lambda x: x[..., [True, False, True, True], :],
+    "with other indices": lambda x: x[:, KEPT, [0, 2]],
+    "of two dimensions": lambda x: x[CORNERS],
+    "selecting nothing": lambda x: x[:, torch.zeros(3, dtype=torch.bool), 7:],
+    "set": lambda x: _changed(x, KEPT, 1.0),
+    "set to a tensor": lambda x: _changed(x, KEPT, x[:, :2]),
+    "set to one that does not fit": lambda x: _changed(x, KEPT, x),
+}
+
+
+class Masking(nn.Module):
+    def __init__(self, forward: Any) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self._forward(x)
+        return found
+
+
+@pytest.mark.parametrize("forward", MASKED.values(), ids=MASKED)
+def test_masks_of_known_contents_select_what_they_select(forward: Any) -> None:
+    inputs = ("A", "B", "C")
+    analysis = shapelint.analyze(Masking(forward), inputs)
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(lambda: Masking(forward), inputs, device="cpu")
+    sizes = [dict(zip("ABC", each, strict=True)) for each in itertools.product((1, 2, 3, 4), (2, 3, 4), (2, 4, 5, 9))]
+    assert oracle.same_answer(analysis, asked, sizes) == []

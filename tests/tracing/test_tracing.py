@@ -603,4 +603,17 @@ def test_what_a_rule_refuses_on_one_path_is_not_taken_for_a_fault_of_the_tracing
 
     analysis = shapelint.analyze(Refusing(), ("N", 2, "T"))
     assert analysis.certainty == "proven", analysis.certainty_reasons
-    assert analysis.valid_sizes.is_empty
+    assert analysis.valid_sizes.is_empty()
+
+
+def test_a_result_written_into_a_tensor_of_no_size_is_run() -> None:
+    class Writing(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out = torch.empty(0)
+            torch.add(x, 1, out=out)
+            return out
+
+    analysis = shapelint.analyze(Writing(), ("N", 2, "T"))
+    assert analysis.certainty == "enumerated"
+    assert "out=" in analysis.certainty_reasons[0]
+    assert analysis.output_shape(N=2, T=7) == (2, 2, 7)
