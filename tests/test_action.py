@@ -84,6 +84,36 @@ def test_findings_go_to_the_diff_and_into_the_report(project: Path) -> None:
     assert [result["ruleId"] for result in report["runs"][0]["results"]] == ["SL101"]
 
 
+def test_names_and_options_may_hold_spaces(project: Path) -> None:
+    (project / "my nets").mkdir()
+    (project / "net.py").rename(project / "my nets" / "a net.py")
+    done = check(project, "'my nets/a net.py'", "--size 'H%2==0, W%2==0' --model \"Autoencoder()\"")
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=my nets/a net.py,line=8,")
+    report = json.loads((project / "report.sarif").read_text())
+    (result,) = report["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "my%20nets/a%20net.py"
+
+
+@pytest.mark.parametrize("paths", ["*.py", "net.py\nother.py\n"])
+def test_several_files(project: Path, paths: str) -> None:
+    (project / "other.py").write_text(BROKEN)
+    done = check(project, paths, "")
+    assert [line.split(",")[0] for line in done.stdout.splitlines() if line.startswith("::error")] == [
+        "::error file=net.py",
+        "::error file=other.py",
+    ]
+
+
+def test_nothing_is_executed_and_an_open_quote_is_told(project: Path) -> None:
+    done = check(project, "$(touch${IFS}executed)", "'--select SL1")
+    assert done.returncode == 2
+    assert "quote" in done.stderr
+    assert not (project / "executed").exists()
+    assert check(project, "`touch\texecuted`;touch executed", "").returncode == 2
+    assert not (project / "executed").exists()
+
+
 def test_nothing_is_uploaded_where_there_is_no_report(project: Path) -> None:
     done = check(project, ".", "--select NOTHING")
     assert done.returncode == 2
