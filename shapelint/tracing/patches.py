@@ -20,6 +20,7 @@ from types import BuiltinFunctionType, ClassMethodDescriptorType, CodeType, Fram
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch import nn
 from torch.nn import functional
 
