@@ -21,8 +21,8 @@ class Looking(nn.Module):
         super().__init__()
         self.table = nn.Embedding(12, 4)
         self.bags = nn.EmbeddingBag(12, 4)
-        self.picked = nn.Buffer(torch.tensor([0, 5, 2, 9]))
-        self.from_the_end = nn.Buffer(torch.tensor([-3, 1]))
+        self.register_buffer("picked", torch.tensor([0, 5, 2, 9]))
+        self.register_buffer("from_the_end", torch.tensor([-3, 1]))
         self._forward = forward
 
     def forward(self, x: Tensor) -> Any:

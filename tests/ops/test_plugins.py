@@ -18,7 +18,7 @@ import shapelint
 from shapelint.ops.registry import Spec
 
 
-@torch.library.custom_op("halves::halve", mutates_args=())
+@torch.library.custom_op("halves::halve", mutates_args=(), schema="(Tensor x) -> Tensor")
 def halve(x: torch.Tensor) -> torch.Tensor:
     return x[..., ::2].clone()
 

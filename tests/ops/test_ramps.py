@@ -21,8 +21,8 @@ class Looking(nn.Module):
         super().__init__()
         self.table = nn.Embedding(12, 4)
         self.bias = nn.Parameter(torch.zeros(9, 2))
-        self.positions = nn.Buffer(torch.arange(40)[None])
-        self.picked = nn.Buffer(torch.tensor([0, 5, 2]))
+        self.register_buffer("positions", torch.arange(40)[None])
+        self.register_buffer("picked", torch.tensor([0, 5, 2]))
         self._forward = forward
 
     def forward(self, x: Tensor) -> Any:

@@ -71,7 +71,7 @@ def test_lazy_layers_that_must_be_run_are_copied() -> None:
 class SomeScripted(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.inner = torch.jit.trace(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 8, 8))
+        self.inner = torch.jit.trace(nn.AvgPool2d(3), torch.zeros(1, 3, 8, 8))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(x)

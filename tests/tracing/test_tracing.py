@@ -492,7 +492,7 @@ def test_a_loop_that_only_contents_end_is_given_up() -> None:
 
 
 def test_an_operation_without_a_rule_is_probed_and_named() -> None:
-    @torch.library.custom_op("shapelint_tests::thirds", mutates_args=())
+    @torch.library.custom_op("shapelint_tests::thirds", mutates_args=(), schema="(Tensor x) -> Tensor")
     def thirds(x: Tensor) -> Tensor:
         return x[..., ::3].clone()
 
