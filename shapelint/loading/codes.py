@@ -28,6 +28,9 @@ analysed.
 
 ## What to do
 - A package is missing: run shapelint in the environment that the model runs in.
+- The package that is missing is optional, and the file is not to be checked here: write `# noqa: SL901` behind the
+  import, or name the file in the setting `exclude`, or with this code in `per-file-ignores`. The exit status is
+  then that of the other files.
 - The file does its work while it is imported (reads arguments, trains, exits): put that under
   `if __name__ == "__main__":`.
 - The file belongs to a package: give the packages' directories their `__init__.py`, or run shapelint from the

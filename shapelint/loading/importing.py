@@ -248,6 +248,7 @@ def missing(name: str, path: Path) -> str:
     return (
         f"it imports the package {package}, which is not installed here; "
         f"install {package}, or run shapelint in the environment that the model runs in ({sys.executable} is used now)"
+        "; a file that may do without being checked is left out with the setting exclude"
     )
 
 

@@ -263,7 +263,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, body: str) -> None:
     assert failure(tmp_path, net("depth=3", body)).message == (
         "Net() cannot be made: it imports the package torchvision_of_nobody, which is not installed here; install "
         "torchvision_of_nobody, or run shapelint in the environment that the model runs in "
-        f"({sys.executable} is used now)"
+        f"({sys.executable} is used now); a file that may do without being checked is left out with the setting exclude"
     )
 
 

@@ -151,6 +151,7 @@ def test_a_missing_dependency_is_named(tmp_path: Path) -> None:
     error = failure(write(tmp_path, "needs_package.py", "import os\nfrom no_such_package.layers import Swish\n"))
     assert "it imports the package no_such_package, which is not installed here" in error.message
     assert "install no_such_package, or run shapelint in the environment that the model runs in" in error.message
+    assert error.message.endswith("left out with the setting exclude")
     assert place(error) == ("needs_package.py", 2)
 
 
