@@ -121,5 +121,15 @@ def solve(A: TensorLike, B: TensorLike, *, left: bool = True, **options: Any) ->
     return Spec((*broadcast(batch, B.shape[:-2]), *B.shape[-2:]))
 
 
+@shape_rule("linalg.solve_triangular")
+def solve_triangular(A: TensorLike, B: TensorLike, *, left: bool = True, **options: Any) -> Spec:  # noqa: N803
+    """The solution of linear equations that a triangular matrix gives."""
+    _square(A.shape, "solve_triangular")
+    if B.ndim < 2:
+        fail("solve_triangular takes matrices, and got {} dimension(s)", B.ndim)
+    agree(B.shape[-2 if left else -1], A.shape[-1], "solve_triangular: the right side has {} rows and the matrix {}")
+    return Spec((*broadcast(A.shape[:-2], B.shape[:-2]), *B.shape[-2:]))
+
+
 def _visibly_equal(a: Size, b: Size) -> bool:
     return a is b or (type(a) is int and type(b) is int and a == b)

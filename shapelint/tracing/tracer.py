@@ -75,6 +75,9 @@ _COSTLY = frozenset(
 )
 """Functions whose result's contents no size depends on, and which take long on wide layers."""
 
+_WRITTEN_IN_PYTHON = frozenset({torch.eye, torch.hann_window, torch.hamming_window})
+"""Functions that make tensors and, on the meta device, import the compiler to do so, which takes seconds."""
+
 _original_call: Any = unexchanged(nn.Module.__call__)
 
 # What is patched while a model is traced is patched for every thread.
@@ -790,7 +793,10 @@ def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
 
 def _only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether real tensors need no computing: they have no contents (meta), or many that no size depends on."""
-    tensors = [a for a in args if isinstance(a, torch.Tensor)]
+    if func in _WRITTEN_IN_PYTHON:
+        return str(kwargs.get("device")) == "meta"
+    given = args[0] if args and type(args[0]) in (list, tuple) else args
+    tensors = [a for a in given if isinstance(a, torch.Tensor)]
     if func in _COSTLY:
         return sum(t.numel() for t in tensors) > MANY_ELEMENTS
     # a rule makes a new tensor, and properties are cheap as they are

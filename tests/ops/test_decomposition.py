@@ -34,4 +34,6 @@ def test_options() -> None:
     check(L.matrix_power, shaped("H", "W"), 3, sizes=SIZES, device="meta")
     for right in (("H",), ("H", 2), (2, "H", 3), ("W", 2)):
         check(L.solve, shaped("H", "H"), shaped(*right), sizes=SIZES, device="meta")
+        check(L.solve_triangular, shaped("H", "H"), shaped(*right), upper=True, sizes=SIZES)
+        check(L.solve_triangular, shaped(2, "H", "W"), shaped(*right), upper=False, left=False, sizes=SIZES)
         check(L.solve, shaped(2, "H", "H"), shaped(*right), sizes={"H": range(3, 5), "W": range(1, 5)}, device="meta")

@@ -116,6 +116,32 @@ def test_what_is_compiled_works_after_an_analysis_and_can_be_analysed() -> None:
     assert done.returncode == 0, done.stderr
 
 
+TABLES = """
+import sys, torch
+import shapelint
+from torch import nn
+class Tables(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.queries = nn.Parameter(torch.zeros(1, 4, 8))
+    def forward(self, x):
+        queries = torch.stack([torch.cat([self.queries] * x.shape[0], dim=0)] * 2).mean(0)
+        where = torch.eye(8, device=x.device)
+        return torch.cat([x @ where, queries], 1) * torch.hann_window(8, device=x.device)
+with torch.device("meta"):
+    model = Tables()
+analysis = shapelint.analyze(model, (2, "T", 8))
+assert analysis.certainty == "proven", analysis.certainty_reasons
+assert analysis.output_shape(T=3) == (2, 7, 8)
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_tables_of_a_model_that_holds_nothing_do_not_import_the_compiler() -> None:
+    done = subprocess.run([sys.executable, "-c", TABLES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 class Scaled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
