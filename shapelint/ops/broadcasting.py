@@ -165,6 +165,8 @@ def _operand_kind(operand: Any) -> tuple[torch.dtype, int]:
 
 
 _COMPLEX_OF = {torch.float16: torch.complex32, torch.float32: torch.complex64, torch.float64: torch.complex128}
+_WITH_COMPLEX = _COMPLEX_OF | ({torch.bfloat16: torch.bcomplex32} if hasattr(torch, "bcomplex32") else {})
+"""What a tensor of a dtype becomes with a complex operand of a lower priority; from PyTorch 2.14 on bfloat16 too."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -187,7 +189,7 @@ def _combine(higher: torch.dtype | None, lower: torch.dtype | None) -> torch.dty
     if higher.is_complex:
         return higher
     if higher.is_floating_point:
-        return _COMPLEX_OF.get(higher, torch.complex64) if lower.is_complex else higher
+        return _WITH_COMPLEX.get(higher, torch.complex64) if lower.is_complex else higher
     if higher is torch.bool or lower.is_floating_point or lower.is_complex:
         return torch.promote_types(higher, lower)
     return higher
