@@ -95,9 +95,10 @@ def truth(input: TensorLike, dim: Any = None, keepdim: bool = False, **options: 
 
 @shape_rule("count_nonzero")
 @numpy_names
-def count_nonzero(input: TensorLike, dim: Any = None) -> Spec:
+def count_nonzero(input: TensorLike, *dims: int, dim: Any = None) -> Spec:
     """How many elements are not zero."""
-    return Spec(reduced(input.shape, dim), torch.int64)
+    given = dims[0] if len(dims) == 1 else dims or dim
+    return Spec(reduced(input.shape, given), torch.int64)
 
 
 @shape_rule("amax", "amin")

@@ -307,7 +307,7 @@ def permute(input: TensorLike, *dims: Any, **names: Any) -> Spec:
     return Spec(tuple(shape[axis] for axis in axis_indices(order, len(shape))))
 
 
-@shape_rule("transpose", "swapaxes", "swapdims", "transpose_")
+@shape_rule("transpose", "swapaxes", "swapdims", "transpose_", "swapaxes_", "swapdims_")
 @numpy_names
 def transpose(input: TensorLike, dim0: int = 0, dim1: int = 0, **names: int) -> Spec:
     """Two dimensions change places."""
@@ -418,9 +418,9 @@ def expand(input: TensorLike, *sizes: Any, size: Any = None, implicit: bool = Fa
 
 
 @shape_rule("broadcast_to")
-def broadcast_to(input: TensorLike, size: Any = None, **names: Any) -> Spec:
+def broadcast_to(input: TensorLike, *sizes: Any, size: Any = None, **names: Any) -> Spec:
     """``expand`` to a shape."""
-    return expand(input, names.get("shape", size))
+    return expand(input, *sizes, size=names.get("shape", size))
 
 
 @shape_rule("expand_as")

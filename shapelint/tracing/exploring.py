@@ -29,7 +29,7 @@ from shapelint.tracing.loops.source import Span
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Played
 from shapelint.tracing.state import Written
-from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
 FEW_VALUES = 8
 """A divisor with at most this many values is made a plain int."""
@@ -377,6 +377,23 @@ def restore(saved: Saved) -> None:
     """Give what was saved the contents it had."""
     for _, container, contents in saved:
         refill(container, contents)
+
+
+def keep_shapes(outcome: Outcome, written: Written, saved: Saved) -> None:
+    """Let what a path ended with have the shapes of its end, also of tensors that get back the ones they had."""
+    changed = frozenset(id(owner) for owner, _ in written if isinstance(owner, SymbolicTensor))
+    if not changed:
+        return
+    callers = frozenset(id(owner) for owner, _, _ in saved)
+
+    def kept(value: Any) -> Any:
+        leaves: list[Any] = []
+        structure = joining.flatten(value, leaves, callers)
+        copies = iter([tensor_with(vars(leaf)) if id(leaf) in changed else leaf for leaf in leaves])
+        return joining.unflatten(structure, lambda: next(copies))
+
+    outcome.value, outcome.state = kept(outcome.value), kept(outcome.state)
+    outcome.containers = tuple(map(kept, outcome.containers))
 
 
 def refill(container: Any, contents: Any) -> None:

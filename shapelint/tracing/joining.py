@@ -87,6 +87,8 @@ def unflatten(structure: Any, take: Callable[[], Leaf]) -> Any:
 
 def same_structure(a: Any, b: Any) -> bool:
     """Whether two structures of :func:`flatten` can be joined."""
+    if a is b:
+        return True
     if type(a) is not type(b):
         return False
     if isinstance(a, tuple) and a and a[0] == "value":

@@ -16,7 +16,7 @@ from shapelint.tracing.loops.holding import OWN_TABLES
 from shapelint.tracing.patches import unexchanged
 from shapelint.tracing.tensor import SymbolicTensor
 
-Attribute = tuple[nn.Module, str]
+Attribute = tuple[nn.Module | SymbolicTensor, str]
 Written = dict[Attribute, Any]
 """Attributes that were set, with the values from before."""
 
@@ -41,7 +41,9 @@ def write(attribute: Attribute, value: Any) -> None:
     """Set an attribute as ``module.name = value`` does, symbolic tensors as plain values."""
     module, name = attribute
     buffers = module.__dict__.get("_buffers")
-    if buffers is not None and name in buffers and isinstance(value, torch.Tensor):
+    if isinstance(module, SymbolicTensor):
+        module.__dict__[name] = value
+    elif buffers is not None and name in buffers and isinstance(value, torch.Tensor):
         buffers[name] = value
     elif isinstance(value, SymbolicTensor):
         module.__dict__[name] = value

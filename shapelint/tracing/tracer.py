@@ -153,7 +153,7 @@ class Tracer:
                 self._accept(error)
             finally:
                 paths.activate(before)
-                state.roll_back(written)
+                state.roll_back({key: old for key, old in written.items() if isinstance(key[0], nn.Module)})
                 exploring.restore(kept)
                 Undecided.last = None  # it would keep the model alive
                 if collecting:
@@ -364,6 +364,7 @@ class Tracer:
         outcome.state = {attribute: state.read(attribute) for attribute in frame.written}
         if outcome.several:
             outcome.containers = tuple(container.copy() for _, container, _ in saved)
+            exploring.keep_shapes(outcome, frame.written, saved)
             state.roll_back(frame.written)
 
     def _here(self) -> str:
@@ -538,6 +539,12 @@ class Tracer:
             frame.steps[position] = (target, result, self.path.domain)
         return result
 
+    def _note_sizes(self, tensor: SymbolicTensor, after: Sequence[Any]) -> None:
+        """A tensor gets another shape in place: the next path starts from the one it had."""
+        if self.path.frames and not (len(after) == len(tensor.sizes) and all(map(operator.is_, after, tensor.sizes))):
+            self.changes += 1
+            self.path.frames[-1].written.setdefault((tensor, "sizes"), tensor.sizes)
+
     def _note_overwritten(self) -> None:
         for frame in self.path.frames:
             frame.overwritten, frame.known_steps = True, ()
@@ -625,6 +632,7 @@ class Tracer:
             if type(first) is SymbolicTensor and is_in_place(call.target):
                 if first.sizes is not result.shape:
                     first.strided = None
+                    self._note_sizes(first, result.shape)
                 first.sizes, first.call, first.value = result.shape, call, None
                 call.in_place = True
                 call.outputs = (first,)

@@ -94,3 +94,9 @@ def test_losses(reduction: str) -> None:
     check(F.nll_loss, shaped("H", 5), shaped("W", dtype=INTEGERS), reduction=reduction, sizes=sizes)
     check(F.cross_entropy, shaped(5), shaped(dtype=INTEGERS), reduction=reduction)
     check(F.cross_entropy, scores, shaped("H", "W", dtype=INTEGERS), shaped(4), reduction=reduction, sizes=sizes)
+
+
+def test_dimensions_one_by_one() -> None:
+    check(torch.Tensor.count_nonzero, shaped("H", "W", 3), 0, 2, sizes=SIZES)
+    check(torch.Tensor.count_nonzero, shaped("H", "W", 3), 1, sizes=SIZES)
+    check(torch.Tensor.count_nonzero, shaped("H", "W", 3), (0, 1), sizes=SIZES)

@@ -97,6 +97,12 @@ def test_view_as_another_dtype(dtype: torch.dtype) -> None:
     check(torch.Tensor.view, shaped("H", dtype=torch.float64), dtype=dtype, sizes=SIZES)
 
 
+def test_sizes_one_by_one_as_methods_take_them() -> None:
+    check(torch.Tensor.broadcast_to, shaped("H", 1), 2, "H", "W", sizes=SIZES)
+    for swap in (torch.Tensor.swapaxes_, torch.Tensor.swapdims_, torch.Tensor.transpose_):
+        check(swap, shaped("H", "W", 3), 0, -1, sizes=SIZES)
+
+
 @pytest.mark.parametrize("arguments", [(), (1,), (1, 2), (-2,), (2, 1), (0, 3), (0, -2), (4,)], ids=label)
 def test_flatten(arguments: tuple[int, ...]) -> None:
     check(torch.flatten, shaped("H", 3, "W", 2), *arguments, sizes=SIZES)

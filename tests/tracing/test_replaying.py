@@ -175,6 +175,19 @@ def _result_written_into(m: Any, x: Tensor) -> Tensor:
     return z
 
 
+def _own_argument_given_another_rank(m: Any, x: Tensor) -> Any:
+    x.unsqueeze_(1)
+    if x.shape[-1] % 4:
+        return [torch.nn.functional.pad(x, (0, 4 - x.shape[-1] % 4)), x]
+    return [x, x]
+
+
+def _own_argument_given_another_rank_on_one_path(m: Any, x: Tensor) -> Any:
+    if x.shape[-1] > 8:
+        return [x.unsqueeze_(1).flatten(0, 1), x[:, 0]]
+    return [torch.cat([x, x], 3), x]
+
+
 def _positions_overwritten(m: Any, x: Tensor) -> Tensor:
     at = torch.arange(x.shape[-1])
     if x.shape[-1] > 8:
@@ -189,6 +202,8 @@ FORWARDS = [
     _result_changed_in_place_before_the_branch,
     _result_given_other_data,
     _result_written_into,
+    _own_argument_given_another_rank,
+    _own_argument_given_another_rank_on_one_path,
     _positions_overwritten,
     _crop,
     _changed_in_place_after_the_branch,
