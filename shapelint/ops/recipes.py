@@ -6,15 +6,19 @@ sizes can be found out on the CPU; that is no proof, and whoever relies on it sa
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 
-from shapelint.sizes import Dim, Domain, Ratio
+from shapelint.sizes import Condition, Dim, Domain, Ratio
 from shapelint.sizes.dim import evaluate
+from shapelint.sizes.expr import Expr
+from shapelint.sizes.path import Path, following
 
 _LARGEST = 2**16
 """A real tensor with more elements is kept in no recipe."""
@@ -102,6 +106,28 @@ def _write_through(base: torch.Tensor, part: int | None, view: Any, change: Any)
     return written
 
 
+class _At(Path):
+    """Follows given sizes, each of them a plain number, and remembers which were asked for."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        super().__init__(Domain.positive(()))
+        self.sizes = sizes
+        self.asked: set[str] = set()
+
+    def decide(self, condition: Condition) -> bool:
+        self.asked.update(condition.support())
+        return condition.evaluate(self.sizes)
+
+    def concrete(self, size: Expr) -> int:
+        self.asked.update(size.support)
+        return size.evaluate(self.sizes)
+
+
+def _is_from_sizes(value: Any) -> bool:
+    """Is it a float that is computed from sizes in a way that no formula says? Torch would take it for not a number."""
+    return isinstance(value, float) and type(value) is not float
+
+
 class _Data(Exception):
     """A tensor among the arguments holds more than sizes say."""
 
@@ -165,6 +191,9 @@ def _computed(value: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
         return evaluate(value, sizes)
     if isinstance(value, Ratio):
         return value.number.evaluate(sizes) / value.divisor.evaluate(sizes)
+    if _is_from_sizes(value):
+        with following(_At(sizes)):
+            return float(value)
     if isinstance(value, torch.Tensor):
         return value.cpu()
     if isinstance(value, torch.device):
@@ -212,6 +241,11 @@ def symbols_in(value: Any, seen: set[int] | None = None) -> frozenset[str]:
         parts = iter(value.sizes)
     elif isinstance(value, Ratio):
         return frozenset((*value.number.support, *value.divisor.support))
+    elif _is_from_sizes(value):
+        at = _At(defaultdict(lambda: 1))
+        with following(at), contextlib.suppress(ArithmeticError, ValueError):  # what was asked for until then counts
+            float(value)
+        return frozenset(at.asked)
     elif isinstance(value, slice):
         parts = iter((value.start, value.stop, value.step))
     elif isinstance(value, dict):

@@ -152,6 +152,7 @@ TRIED: dict[str, Forward] = {
     "parts of it changed": lambda m, x: m.table(_windows(x)),
     "a view of it changed": lambda m, x: m.table(_overwritten_elsewhere(x)),
     "scaled": lambda m, x: m.table((places(x) * 0.5).long()),
+    "scaled by sizes": lambda m, x: m.table((places(x) * max(x.shape[-1] / (x.shape[-1] // 2 + 1), 1.0)).long()),
     "spread": lambda m, x: x[:, :, torch.linspace(0, x.shape[-1] - 1, 7).long()],
     "spread too far": lambda m, x: m.table(torch.linspace(0, 12, x.shape[-1]).long()),
     "the larger of two": lambda m, x: m.table(torch.max(places(x), places(x).flip(0))),
