@@ -46,6 +46,11 @@ class Path:
         self._settling: Settling | None = None
         self._seconds = 0.0
 
+    @property
+    def follows_loops(self) -> bool:
+        """Whether a round of some loop stands for many, so that cases of its ends multiply with others."""
+        return False
+
     def decide(self, condition: Condition) -> bool:
         """The truth of a condition, exploring both outcomes where both are possible."""
         settled, known = self._told(condition)
@@ -250,6 +255,11 @@ def few_values(size: Expr) -> bool:
 def can_be_tried(size: Expr) -> bool:
     """Whether :func:`concrete` can give a number for a size, by trying each that it can be."""
     return _active is not None and _active.can_be_tried(size)
+
+
+def follows_loops() -> bool:
+    """Whether a round of some loop stands for many on the active path."""
+    return _active is not None and _active.follows_loops
 
 
 def concrete(size: Expr) -> int:

@@ -170,7 +170,6 @@ class ExploringPath(Path):
 
     @property
     def follows_loops(self) -> bool:
-        """Whether a round of some loop stands for many."""
         return bool(self.plans or self.rounds or self.over)
 
     @property

@@ -248,8 +248,9 @@ def symbolic_range(*args: Any) -> Any:
     span = stop - start
     if isinstance(span, Dim) and type(step) is int and step != 0:
         numbers = SymbolicRange(start, stop, step)
-        # a loop of few rounds is walked through for each number of them
-        return _range(start, start + paths.concrete(span.expr), step) if paths.can_be_tried(span.expr) else numbers
+        # a loop of few rounds is walked through for each number of them, unless that multiplies with another's cases
+        few = not paths.follows_loops() and paths.can_be_tried(span.expr)
+        return _range(start, start + paths.concrete(span.expr), step) if few else numbers
     if type(span) is int and type(step) is int:
         return [start + offset for offset in range(0, span, step)]
     return _range(start, stop, step)
@@ -275,7 +276,7 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
         if not kwargs and any(isinstance(v, Dim) for v in values) and all(isinstance(v, (Dim, int)) for v in values):
             found = symbolic(*values) if len(values) > 1 else values[0]
             # A window of min(h, w, 7) columns: later views need the number, and it can only be one of a few.
-            few = plain is min and isinstance(found, Dim) and paths.few_values(found.expr)
+            few = plain is min and isinstance(found, Dim) and not paths.follows_loops() and paths.few_values(found.expr)
             return paths.concrete(found.expr) if few else found
         if not kwargs and any(isinstance(v, _FRACTIONS) for v in values) and len(values) > 1:
             if all(isinstance(v, (Dim, int)) or _is_simple(v) for v in values):

@@ -167,12 +167,15 @@ class Collecting(list[Any]):
         ended: what to do once the loop is over and the list has become another one, if something still has this one.
     """
 
-    def __init__(self, known: list[Any], on_empty: Callable[[], NoReturn]) -> None:
+    def __init__(
+        self, known: list[Any], on_empty: Callable[[], NoReturn], on_question: Callable[[str], NoReturn]
+    ) -> None:
         super().__init__()
         self.known = known.copy() if isinstance(known, Repeated) else Repeated(known, [1] * len(known))
         self.looked_at: Any = None
         self.ended: Callable[[], NoReturn] | None = None
         self._on_empty = on_empty
+        self._on_question = on_question
         self.repeats: list[Size] = []
 
     def append(self, item: Any) -> None:
@@ -216,7 +219,7 @@ class Collecting(list[Any]):
         """What depends on the items in it has no answer yet."""
         if self.ended is not None:
             self.ended()
-        raise Undecided(f"a list that is being filled by a loop over a size {what}")
+        self._on_question(f"a list that is being filled by a loop over a size {what}")
 
 
 _NOT_KNOWN_YET = {

@@ -77,12 +77,14 @@ class Plan:
         period: so many of the others are taken together, for as many wherever in the loop; what is left over is run
             one by one.
         growing: local variables (and an axis, ``None`` for a number) that grow by the same number in every round.
+        each: all rounds are run one by one, for each number of them that there can be.
     """
 
     first: int = 0
     last: int = 0
     period: int = 1
     growing: tuple[tuple[str, int | None, int], ...] = ()
+    each: bool = False
 
 
 class Replan(BaseException):
@@ -138,8 +140,18 @@ class Round:
             Undecided: no more rounds are run one by one.
         """
         if max(plan.first, plan.last) > MAX_ALONE:
-            raise Undecided(f"a loop of {self.times} rounds cannot be followed as a whole: {why}")
+            self.give_up(f"a loop of {self.times} rounds cannot be followed as a whole: {why}")
         raise Replan(self.site, plan)
+
+    def give_up(self, why: str) -> NoReturn:
+        """No round stands for others: start again with each number of rounds, if there are few.
+
+        Raises:
+            Undecided: there are many.
+        """
+        if paths.can_be_tried(self.times.expr):
+            raise Replan(self.site, Plan(each=True))
+        raise Undecided(why)
 
     def told_apart(self, condition: Condition) -> NoReturn:
         """A branch that some rounds take and others do not.
@@ -156,7 +168,7 @@ class Round:
         for period in range(2, MAX_PERIOD + 1) if plan.period == 1 else ():
             if all(domain.restrict(number % period == k).status(condition) is not None for k in range(period)):
                 self.other_plan(replace(plan, period=period, growing=()), _BRANCH)
-        raise Undecided(f"a loop of {self.times} rounds cannot be followed as a whole: {_BRANCH}")
+        self.give_up(f"a loop of {self.times} rounds cannot be followed as a whole: {_BRANCH}")
 
     def used_later(self) -> NoReturn:
         """What this round made is used after the loop, where it is the last round's."""
@@ -191,8 +203,7 @@ class Rounds:
             if type(stretch.times) is int:
                 yield from map(self._alone, map(stretch.at, range(stretch.times)))
             else:
-                self._check_place(stretch.times)
-                yield from self._many(number, stretch)
+                yield from self._many(number, stretch) if self._is_seen(stretch.times) else self._each(stretch)
         frame = self._frame
         assert frame is not None
         around, loop = _loop_of(frame)
@@ -204,15 +215,26 @@ class Rounds:
         self._times.append(1)
         return item
 
-    def _check_place(self, times: Any) -> None:
-        """What the loop does must be seen: it is a statement, or makes a list that is joined and nothing else."""
+    def _is_seen(self, times: Any) -> bool:
+        """Whether what the loop does is seen: it is a statement, or makes a list that is joined and nothing else.
+
+        Raises:
+            Undecided: it is not, and there are too many rounds to try each number of them.
+        """
         frame = self._frame
         assert frame is not None
         around, loop = _loop_of(frame)
-        if loop is None:
-            raise Undecided(f"{times} items are gone through by other code than a loop")
-        if loop.is_comprehension and not _joined_by(around, loop):
-            raise Undecided(_otherwise_used(times))
+        if loop is not None and (not loop.is_comprehension or _joined_by(around, loop)):
+            return True
+        if not paths.can_be_tried(times.expr):
+            other = f"{times} items are gone through by other code than a loop"
+            raise Undecided(other if loop is None else _otherwise_used(times))
+        return False
+
+    def _each(self, stretch: Stretch) -> Iterator[Any]:
+        """The items one by one, for each number of them."""
+        times: Any = stretch.times
+        return map(self._alone, map(stretch.at, range(paths.concrete(times.expr))))
 
     def _many(self, number: int, stretch: Stretch) -> Iterator[Any]:
         """The items of one stretch: some at either end, and one for all between."""
@@ -221,6 +243,9 @@ class Rounds:
         site = (frame.f_code, frame.f_lasti, number)
         plan = self._path.plans.get(site, Plan())
         times = stretch.times
+        if plan.each:
+            yield from self._each(stretch)
+            return
         alone = plan.first + plan.last + plan.period - 1
         for position in range(alone):
             if position == plan.first and bool(times > alone):
@@ -276,7 +301,7 @@ class Rounds:
         seen = any(name in names for names in current.called.values())
         if seen or elsewhere or not all(may_be_replaced(code, other, items) for other in called):
             return
-        collecting = Collecting(items, current.left)
+        collecting = Collecting(items, current.left, current.give_up)
         current.lists[name], current.called[name] = items, called
         for other in called:
             set_local(current.frame, other, collecting)
@@ -312,13 +337,13 @@ class Rounds:
         replaced = [n for n in current.called[name] if n in current.start and now.get(n) is not items]
         if type(items) is not Collecting or replaced:
             which = (replaced or [name])[0]
-            raise Undecided(f"a loop of {current.times} rounds cannot be followed as a whole: it replaces `{which}`")
+            current.give_up(f"a loop of {current.times} rounds cannot be followed as a whole: it replaces `{which}`")
         if items.looked_at is not None and not is_same(held(items.looked_at), held(items.added[-1])):
             current.other_plan(_one_more(current.plan), f"what it adds to `{name}` changes")
         added = [held(item) for item, _ in items.added.runs]
         if not all(is_same(added[0], other) for other in added[1:]):
             # what several rounds add then alternates, which a list of repeated items does not say
-            raise Undecided(f"each of {current.times} rounds of a loop adds different items to `{name}`")
+            current.give_up(f"each of {current.times} rounds of a loop adds different items to `{name}`")
         return items
 
     def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any]) -> NoReturn:
