@@ -571,6 +571,19 @@ def _handed_over(*args: Any, shapelint_handlers: tuple[Any, ...], **kwargs: Any)
     return (handler if this_thread() == tracing_thread else original)(*args, **kwargs)
 
 
+def _by_thread(original: Any, handler: Callable[..., Any]) -> Any:
+    """What stands in for a method without code of its own, in this thread alone."""
+    thread = get_ident()
+    of_class = type(original) is ClassMethodDescriptorType
+
+    def handed_over(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        if get_ident() == thread:
+            return handler(owner, *args, **kwargs)
+        return original.__get__(None, owner)(*args, **kwargs) if of_class else original(owner, *args, **kwargs)
+
+    return classmethod(handed_over) if of_class else handed_over
+
+
 def caller_of_exchanged() -> FrameType | None:
     """Who called the method for which the caller of this function stands in."""
     frame: FrameType | None = sys._getframe(2)
@@ -651,8 +664,7 @@ class Patches:
         function = getattr(vars(owner)[name], "__func__", vars(owner)[name])
         if type(function) is not FunctionType:
             # torch's own in C, or some other library's, who knows what
-            bound = type(function) is ClassMethodDescriptorType
-            self.set(owner, name, classmethod(value) if bound else value)
+            self.set(owner, name, _by_thread(function, value))
             return
         self._exchanged.append((function, function.__code__, function.__kwdefaults__))
         handlers = (get_ident, get_ident(), value, unexchanged(function))
