@@ -21,6 +21,9 @@ from shapelint.tracing.patches import Patches, eagerly
 from shapelint.tracing.tensor import SymbolicTensor
 from shapelint.unknown import agreed
 
+LITTLE_WORK = 10_000_000
+"""With at most this many multiplications a model that has its weights is run on the CPU: it checks more, as fast."""
+
 
 class TooMuchWork(RuntimeError):
     """A run that was not made, since it would take too long."""
@@ -44,6 +47,8 @@ class Runner:
         self._inputs = inputs
         self._copies: dict[str, nn.Module] = {}
         self._device = "meta" if _can_leave(model) else "cpu"
+        held = (*model.parameters(), *model.buffers())
+        self._has_contents = not any(is_lazy(tensor) or tensor.is_meta for tensor in held)
         self._known: dict[tuple[tuple[str, int], ...], Result] = {}
         self._agreed: dict[tuple[tuple[str, int], ...], Result] = {}
 
@@ -55,13 +60,16 @@ class Runner:
         """
         key = tuple(sorted(env.items()))
         if key not in self._known:
-            result = self._run_on(self._device, env)
+            result = self._run_on(self._preferred(env), env)
             if result.error is not None and result.device == "meta" and _is_meta_limit(result.error):
                 if self._work(env) > most:
                     return Result(None, TooMuchWork("the meta device cannot run it, and it is too large for the CPU"))
                 result = self._run_on("cpu", env)
             self._known[key] = result
         return self._known[key]
+
+    def _preferred(self, env: Mapping[str, int]) -> str:
+        return "cpu" if self._has_contents and self._work(env) <= LITTLE_WORK else self._device
 
     def _work(self, env: Mapping[str, int]) -> float:
         places = math.prod(evaluate(size, env) for size in self._inputs.main_shape()[2:])

@@ -88,3 +88,22 @@ def test_why_an_operation_was_run_instead_is_told_in_its_words() -> None:
     cut = shapelint.analyze(CutByTensor(), ("N", 3, "H", "W")).certainty_reasons[0]
     assert "tensor_split at positions given by a tensor" in cut
     assert "no shape rule" not in cut
+
+
+class Looked(nn.Module):
+    """How often it looks something up, and where, is a matter of contents; the table has ten rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(10, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        start = int(x.sum().item())
+        found: Tensor = self.table(torch.arange(start, x.shape[1])).sum(0) + x[:, 1:].max(1)[0]
+        return found
+
+
+def test_what_is_little_work_is_run_where_indices_are_checked() -> None:
+    analysis = shapelint.analyze(Looked(), (1, "T"))
+    assert analysis.certainty == "enumerated"
+    assert [t for t in range(1, 15) if analysis.accepts(T=t)] == list(range(2, 11))
