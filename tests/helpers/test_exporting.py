@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, export
+from torch.export import export
 from torch.utils._pytree import tree_leaves
 
 import shapelint
@@ -31,7 +31,7 @@ def fixture(file: str, name: str, *arguments: Any) -> nn.Module:
 
 
 def described(shapes: dict[str, dict[int, Any] | None]) -> dict[str, Any]:
-    return {name: axes and {axis: str(size) for axis, size in axes.items()} for name, axes in shapes.items()}
+    return {name: axes and {axis: size.__name__ for axis, size in axes.items()} for name, axes in shapes.items()}
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def tensors_in(output: Any) -> list[Tensor]:
 
 def test_multiples() -> None:
     shapes = shapelint.analyze(fixture("unet", "UNet", 3, 2, (4, 8, 16))).as_export_dims()
-    assert described(shapes) == {"x": {0: "Dim('n')", 2: "4*h", 3: "4*w"}}
+    assert described(shapes) == {"x": {0: "n", 2: "4*h", 3: "4*w"}}
 
 
 def test_a_small_network_is_exported() -> None:
@@ -121,7 +121,7 @@ def test_a_small_network_is_exported() -> None:
 
 def test_pinned_and_coupled_sizes_are_static() -> None:
     lenet = nn.Sequential(nn.Conv2d(1, 4, 5), nn.Flatten(), nn.Linear(4 * 8 * 8, 10))
-    assert described(shapelint.analyze(lenet).as_export_dims()) == {"input": {0: "Dim('n')"}}
+    assert described(shapelint.analyze(lenet).as_export_dims()) == {"input": {0: "n"}}
 
 
 def test_what_a_recurrent_layer_counts_is_static() -> None:
@@ -133,7 +133,7 @@ def test_what_a_recurrent_layer_counts_is_static() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.lstm(x)[0]
 
-    assert described(shapelint.analyze(Recurrent(), ("N", "T", 4)).as_export_dims()) == {"x": {0: "Dim('n')"}}
+    assert described(shapelint.analyze(Recurrent(), ("N", "T", 4)).as_export_dims()) == {"x": {0: "n"}}
 
 
 def test_names_and_other_arguments() -> None:
@@ -155,6 +155,6 @@ def test_derived_dims_have_their_least_size() -> None:
     model = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16, 4, 3))
     (axes,) = shapelint.analyze(model).as_export_dims().values()
     assert axes is not None
-    assert str(axes[2]) == "4*h"
+    assert axes[2].__name__ == "4*h"
     assert axes[2].root.min == 4  # 16 / 4 = 4, of which a 3 x 3 kernel leaves 2
-    assert isinstance(axes[0], Dim)
+    assert axes[0].__name__ == "n"
