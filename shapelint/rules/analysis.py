@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shapelint.diagnostics import Diagnostic, Severity
-from shapelint.rules.failing import assumed_inputs, guessed_wrongly
+from shapelint.rules.failing import guessed_wrongly, nothing_runs
 
 if TYPE_CHECKING:
     from shapelint.api import Analysis
@@ -59,7 +59,7 @@ def _cannot_trace(context: Context) -> Diagnostic:
         "SL904",
         "cannot-trace",
         Severity.NOTE,
-        f"{context.model} does not run with the inputs that were assumed: {assumed_inputs(context.analysis)}",
+        f"{context.model} {nothing_runs(context.analysis)}",
         location=context.class_site() or place,
         use=place,
         model=context.model,

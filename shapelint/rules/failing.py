@@ -120,6 +120,14 @@ def guessed_wrongly(analysis: Analysis) -> bool:
     return several or foreign or rank or not trace.failures
 
 
+def nothing_runs(analysis: Analysis) -> str:
+    """What a model does that was guessed wrongly: ``does not run with the inputs that were assumed: (N, C, H, W)``."""
+    inputs = f"with the inputs that were assumed: {assumed_inputs(analysis)}"
+    if analysis.trace is None and not analysis._search.complete:
+        return f"was not seen to run in the time there was, {inputs}"
+    return f"does not run {inputs}"
+
+
 def assumed_inputs(analysis: Analysis) -> str:
     """``(N, C, H, W), (N,)``."""
     from shapelint.tracing.tensor import SymbolicTensor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shapelint.claims import tensor_shapes
 from shapelint.diagnostics import Severity
 from shapelint.rules import wording
-from shapelint.rules.failing import assumed_inputs, guessed_wrongly
+from shapelint.rules.failing import guessed_wrongly, nothing_runs
 from shapelint.shape_text import shapes_text
 from shapelint.sizes import Dim, SizeSet, TooComplex
 from shapelint.unknown import holds_unknown
@@ -22,8 +22,7 @@ _LONGEST_FORMULA = 20
 def summary(analysis: Analysis) -> str:
     """``UNet: H and W: multiples of 16, at least 16; output = input; proven``."""
     if guessed_wrongly(analysis):
-        inputs = assumed_inputs(analysis)
-        return f"{analysis.name}: not judged, it does not run with the inputs that were assumed: {inputs}"
+        return f"{analysis.name}: not judged, it {nothing_runs(analysis)}"
     try:
         told = [_valid(analysis), *_output(analysis), *_contract(analysis)]
     except TooComplex:

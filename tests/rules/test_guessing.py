@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import shapelint
 from shapelint.diagnostics import Severity
+from shapelint.limits import Limits
 from shapelint.rules.context import Fault
 from shapelint.rules.guessing import _counts_sizes
 from shapelint.sizes import SizeSet, TooComplex
@@ -146,7 +147,9 @@ def test_inputs_whose_batch_meets_another_size_are_not_taken_where_others_run() 
     assert all(finding.severity is Severity.NOTE for finding in analysis.diagnostics)
 
 
-def test_where_nothing_ran_and_nothing_could_be_followed_the_inputs_are_named() -> None:
+def test_where_nothing_ran_and_nothing_could_be_followed_the_inputs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapelint.enumerating.REACH", 4)  # there is time for so many sizes
+
     class Reading(nn.Module):
         def forward(self, x: Tensor, names: list[str]) -> Tensor:
             return x[: int(x.sum())] + names.index("a")
@@ -160,6 +163,10 @@ def test_where_nothing_ran_and_nothing_could_be_followed_the_inputs_are_named() 
     assert analysis.summary().startswith(
         "Reading: not judged, it does not run with the inputs that were assumed: (N, C"
     )
+    hurried = shapelint.analyze(Reading(), limits=Limits(enumeration_seconds=1e-9))
+    (finding,) = hurried.diagnostics
+    assert finding.message.startswith("Reading was not seen to run in the time there was, with the inputs that were ")
+    assert hurried.summary().startswith("Reading: not judged, it was not seen to run in the time there was, with the ")
 
 
 def test_sizes_that_are_too_complex_to_be_judged_cost_the_verdict_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
