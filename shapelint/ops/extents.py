@@ -31,12 +31,12 @@ from shapelint.sizes import (
     smin,
 )
 from shapelint.sizes.dim import dim, evaluate
-from shapelint.sizes.path import active
+from shapelint.sizes.path import active, expressible
 
 _MANY = 2**16
 """A real tensor with more elements is not looked through."""
 
-_LARGEST = 2**20
+_LARGEST = 2**18
 """Positions are computed where there are no more than so many."""
 
 _TRIED = (*range(1, 129), 160, 192, 224, 256, 320, 384, 512, 768, 1024)
@@ -267,7 +267,7 @@ def _modulo(known: Extent, number: Any) -> Extent | None:
         return None
     if implied(all_of(known.low >= 0, known.high < number)):
         return known
-    if not known.dense:
+    if not known.dense or type(number) is not int:
         return Extent(0, number - 1)
     low: Any = known.low
     within = low // number == known.high // number
@@ -422,6 +422,9 @@ def require_indices(index: Any, size: Size, reason: str, *, negative: bool = Fal
     ends = (known.low, known.high)
     for number in dict.fromkeys(ends) if all(type(e) is int for e in ends) else ends:
         exists = all_of(number < size, number >= (-size if negative else 0))
+        if not expressible(exists):
+            _try_out(index, size, reason, negative, empty)
+            return
         if not implied(exists):
             require(any_of(exists, *empty), reason, number, size)
 

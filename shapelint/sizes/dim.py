@@ -328,6 +328,9 @@ def _floordiv(a: Expr, b: Expr) -> Expr:
     whole, rest = ex.divided(number, divisor)
     if whole.items or whole.const:
         return ex.add(whole, _floordiv(rest, divisor))
+    if not number.items and number.const < 0 and path.implied(of(divisor) >= 1):
+        # -1 // n is -1 however large n is, which the quotient of numbers above 0 tells: -c // n = -1 - (c - 1) // n
+        return ex.subtract(ex.constant(-1), _floordiv(ex.constant(-1 - number.const), divisor))
     found = cond.divided_by_root(number, divisor)
     if found is not None:
         return _quotient_by_root(*found)

@@ -231,6 +231,17 @@ def _status(condition: Condition) -> bool | None:
         return None
 
 
+def expressible(condition: bool | Condition) -> bool:
+    """Whether a set of sizes can be made of a condition."""
+    if _active is None or not isinstance(condition, Condition):
+        return True
+    try:
+        _active.domain.status(condition)
+    except TooComplex:
+        return False
+    return True
+
+
 def bounds(size: Expr) -> tuple[int | None, int | None]:
     """Bounds on a size for every size on the path, not always the tightest; ``None`` for none known."""
     if _active is None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from shapelint.ops.extents import extent_after, extent_of_contents
+from shapelint.ops.extents import Extent, extent_after, extent_of, extent_of_contents
 from shapelint.ops.ramps import CONSTANT, ramp_after
 from shapelint.ops.recipes import ON_SIZES_ONLY, Cases, Recipe, Unfollowed, recipe_after, written_through
 from shapelint.sizes import Dim, Domain
+from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.record import Call
 from shapelint.tracing.tensor import SymbolicTensor
 
@@ -85,6 +86,8 @@ def _note(
     tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
     if tensor.recipe is not None and name in _VIEWS and type(args[0]) is SymbolicTensor:
         tensor.base = args[0]
+        tensor.sharing = args[0].sharing = args[0].sharing or [args[0]]
+        tensor.sharing.append(tensor)
     tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
     if tensor.ramp is None:
         contents = extent_of_contents(tensor.value)
@@ -99,13 +102,12 @@ def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwar
     ramp = ramp_after(plain, args, kwargs, tensor)
     extent = None if ramp is not None else extent_after(plain, args, kwargs, tensor)
     tensor.recipe, tensor.ramp, tensor.extent = recipe, ramp, extent
-    if tensor.base is not None and tensor.base.recipe is not None:
-        through = written_through(tensor.base.recipe, seen, recipe)
-        tensor.base.recipe, tensor.base.ramp, tensor.base.extent = through, None, None
-        further = tensor.base.base
-        while further is not None:
-            further.recipe, further.ramp, further.extent = Unfollowed(), None, None
-            further = further.base
+    base = tensor.base
+    through = Unfollowed() if base is None or base.recipe is None else written_through(base.recipe, seen, recipe)
+    for other in tensor.sharing:
+        if other is not tensor:
+            other.recipe = through if other is base else Unfollowed()
+            other.ramp = other.extent = None
 
 
 def _out_of_place(name: str) -> str:
@@ -117,10 +119,15 @@ def _out_of_place(name: str) -> str:
 def join_contents(joined: SymbolicTensor, cases: Sequence[tuple[Domain, SymbolicTensor]]) -> None:
     """Note what is known of a tensor that comes from several paths."""
     tensors = [tensor for _, tensor in cases]
-    ramp, extent = tensors[0].ramp, tensors[0].extent
+    ramp = tensors[0].ramp
     if all(tensor.ramp == ramp for tensor in tensors):
         joined.ramp = ramp
-    if all(tensor.extent == extent for tensor in tensors):
-        joined.extent = extent
+    extents = [(domain, extent_of(tensor)) for domain, tensor in cases]
+    known = [(domain, extent) for domain, extent in extents if extent is not None]
+    if joined.ramp is None and len(known) == len(cases):
+        low = join_sizes([(domain, extent.low) for domain, extent in known])
+        high = join_sizes([(domain, extent.high) for domain, extent in known])
+        exact, dense = (all(flags) for flags in zip(*((e.exact, e.dense) for _, e in known), strict=True))
+        joined.extent = Extent(low, high, exact, dense)
     if any(tensor.recipe is not None for tensor in tensors):
         joined.recipe = Cases(tuple((domain, tensor.recipe or Unfollowed()) for domain, tensor in cases))

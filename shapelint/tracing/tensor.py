@@ -84,7 +84,8 @@ class SymbolicTensor(torch.Tensor):
         ramp: the numbers in it, if it is known to hold positions.
         extent: between which numbers they lie, where they are no ramp.
         recipe: how its contents come from sizes alone, ``None`` if they do not.
-        base: the tensor with such contents whose elements it shares.
+        base: the tensor with such contents of which it is a view.
+        sharing: all tensors with such contents that share its elements.
     """
 
     # libraries for several frameworks (opt_einsum) tell by a class's module whose tensors they were given
@@ -99,6 +100,7 @@ class SymbolicTensor(torch.Tensor):
     extent: Extent | None = None
     recipe: Any = None
     base: SymbolicTensor | None = None
+    sharing: Any = ()
 
     @classmethod
     def __torch_function__(

@@ -14,6 +14,13 @@ import shapelint
 from tests import oracle
 
 
+class Places(nn.Module):
+    """Positions that are others for long inputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return places(x) // 2 if x.shape[-1] > 8 else places(x)
+
+
 class Looking(nn.Module):
     """A model with tables and constant indices, whose forward is a function."""
 
@@ -23,6 +30,7 @@ class Looking(nn.Module):
         self.bags = nn.EmbeddingBag(12, 4)
         self.register_buffer("picked", torch.tensor([0, 5, 2, 9]))
         self.register_buffer("from_the_end", torch.tensor([-3, 1]))
+        self.places = Places()
         self._forward = forward
 
     def forward(self, x: Tensor) -> Any:
@@ -31,6 +39,10 @@ class Looking(nn.Module):
 
 def places(x: Tensor) -> Tensor:
     return torch.arange(x.shape[-1], device=x.device)
+
+
+def _twice(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[-1] * 2)
 
 
 def _apart(x: Tensor) -> Tensor:
@@ -84,6 +96,10 @@ FOLLOWED: dict[str, Forward] = {
     "from the middle on": lambda m, x: m.table(torch.arange(x.shape[-1] + 5)[5:]),
     "every second": lambda m, x: m.table(torch.arange(x.shape[-1] * 2)[::2]),
     "the last": lambda m, x: m.table(torch.arange(x.shape[-1] + 5)[-3:]),
+    "elsewhere for some sizes": lambda m, x: m.table(m.places(x)),
+    "rows and columns": lambda m, x: x[:, _twice(x) // x.shape[-1], _twice(x) % x.shape[-1]],
+    "thirds": lambda m, x: x.new_zeros(3).scatter_add(0, places(x) * 3 // x.shape[-1], x[0, 0]),
+    "around": lambda m, x: x[:, :, (places(x) + 3) % x.shape[-1]],
     "in two rows": lambda m, x: m.table(torch.arange(x.shape[-1] * 2).view(2, -1)),
     "on a grid": lambda m, x: m.table(_grid(x)),
     "on a flat grid": lambda m, x: m.table(_grid(x).flatten()),
@@ -134,6 +150,13 @@ def _overwritten_elsewhere(x: Tensor) -> Tensor:
     return positions
 
 
+def _changed_below(x: Tensor) -> Tensor:
+    positions = places(x)
+    row = positions.view(1, -1)
+    positions += 3
+    return row
+
+
 def _overwritten_far_away(x: Tensor) -> Tensor:
     positions = places(x)
     positions[1:][2:].mul_(3)
@@ -178,6 +201,7 @@ ON_DATA: dict[str, Forward] = {
     "the greatest": lambda m, x: m.table(x.argmax(2)),
     "some of the greatest": lambda m, x: m.table(x.topk(1, -1).indices),
     "at random": lambda m, x: m.table(torch.randint(0, x.shape[-1], (50,))),
+    "changed under a view": lambda m, x: m.table(_changed_below(x)),
     "changed through a view of a view": lambda m, x: m.table(_overwritten_far_away(x)),
 }
 

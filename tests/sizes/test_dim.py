@@ -13,7 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shapelint.sizes import Dim, Domain, Path, Undecided, divide, divides, following, product, scaled_floor, smax, smin
+from shapelint.sizes import (
+    Dim,
+    Domain,
+    Path,
+    Undecided,
+    divide,
+    divides,
+    following,
+    implied,
+    product,
+    scaled_floor,
+    smax,
+    smin,
+)
 from shapelint.sizes import expr as ex
 from shapelint.sizes.dim import evaluate, expr_of, isqrt, select
 from shapelint.sizes.expr import Expr
@@ -236,6 +249,15 @@ def test_quotients_of_sizes_that_stay_small_are_exact() -> None:
         ratio = (H + 2) // 4 // (H // 8)
     for h in range(8, 200):
         assert evaluate(ratio, {"H": h}) == (h + 2) // 4 // (h // 8)
+
+
+def test_quotients_of_numbers_below_zero_by_a_size_are_exact() -> None:
+    with following(Path(Domain.positive(["H", "W"]))):
+        for number in range(-7, 0):
+            quotient, product = number // H, (3 * H + number) // H
+            assert [evaluate(quotient, env) for env in SIZES] == [number // env["H"] for env in SIZES]
+            assert [evaluate(product, env) for env in SIZES] == [(3 * env["H"] + number) // env["H"] for env in SIZES]
+            assert implied(product <= 2)
 
 
 def test_select_is_piecewise() -> None:
