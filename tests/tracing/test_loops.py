@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import shapelint
 from shapelint.limits import Limits
+from shapelint.tracing.loops.source import loop_at
 from tests import oracle
 
 COUNT = 0
@@ -802,3 +803,12 @@ def test_a_model_is_left_as_it_was() -> None:
     model = Recurrent(_attribute_that_counts)
     shapelint.analyze(model, ("N", "T", 4), limits=Limits(enumeration_seconds=0.2))
     assert not hasattr(model, "rounds")
+
+
+def test_a_loop_is_found_by_its_line_where_no_columns_are_known() -> None:
+    code = _long_loop.__code__
+    line = code.co_firstlineno + 2
+    loop = loop_at(code, (line, line, None, None))
+    assert loop is not None
+    assert (loop.variable, loop.filled) == ("t", {"outputs"})
+    assert loop_at(code, (line + 1, line + 1, None, None)) is None
