@@ -50,12 +50,13 @@ def note_contents(call: Call, made: Any, args: tuple[Any, ...], kwargs: dict[str
     """Note what is known of the numbers in what a function gave, or in what it changed."""
     name = getattr(call.target, "__name__", "")
     first = args[0] if args else None
+    if name not in _ANEW and not call.in_place and _are_data(first, made):
+        return
     if name == "__setitem__" or is_in_place(call.target):
         if type(first) is SymbolicTensor:
             _note_change(call, first, args, kwargs)
     elif type(made) is SymbolicTensor:
-        if not _are_data(first, made, name):
-            _note(made, name, call.target, args, kwargs, None)
+        _note(made, name, call.target, args, kwargs, None)
     elif type(made) in (list, tuple) or hasattr(made, "_fields"):
         for part, tensor in enumerate(made):
             if type(tensor) is SymbolicTensor:
@@ -67,11 +68,11 @@ _ANEW = frozenset({*ON_SIZES_ONLY, *CONSTANT})
 """Functions whose result need not hang on what their first argument holds."""
 
 
-def _are_data(first: Any, made: SymbolicTensor, name: str) -> bool:
+def _are_data(first: Any, made: Any) -> bool:
     """Whether a function computes with what the input holds, as nearly all of a network does: none of it is known."""
     if type(first) in (list, tuple) and first:
         first = first[0]
-    if type(first) is not SymbolicTensor or made.kind not in _FLOATING or name in _ANEW:
+    if type(first) is not SymbolicTensor or type(made) is not SymbolicTensor or made.kind not in _FLOATING:
         return False
     return first.recipe is None and first.value is None and first.ramp is None and first.extent is None
 

@@ -100,7 +100,7 @@ class Frame:
         calls: the calls of explored modules made so far on this path; ``None`` for one that must be made again.
         known_steps: operations that this path has in common with the one it branched off from.
         steps: the operations done so far on this path; ``None`` for one that must be done again.
-        overwritten: a tensor was changed in place, so that results of earlier steps need not be what they were.
+        overwritten: results of earlier steps need not be what they were.
     """
 
     __slots__ = (
@@ -129,6 +129,15 @@ class Frame:
         self.known_steps = () if self.overwritten else path.steps
         self.taken, self.asked, self.calls, self.steps = [], [], [], []
         self.pending, self.written, self.on_data = [], {}, False
+
+    def known_step(self, target: Any) -> Step | None:
+        """The next operation as it was done on the path that this one branched off from, if that can be known."""
+        position = len(self.steps)
+        known = self.known_steps[position] if position < len(self.known_steps) else None
+        if known is None or known[0] is not target:
+            return None
+        self.steps.append(known)
+        return known
 
     def choose(self, options: int, about: Any) -> int:
         """Which of several outcomes to take here; the others are left for later runs.
@@ -181,8 +190,14 @@ class ExploringPath(Path):
         numbers = {each.number for each in rounds}
         return self.domain.project(name for name in self.domain.parts if name not in numbers)
 
+    def forget_steps(self) -> None:
+        """A tensor is changed in place, or a loop's round runs, which has a symbol of its own in every run."""
+        for frame in self.frames:
+            frame.overwritten, frame.known_steps = True, ()
+
     def enter(self, current: Round) -> None:
         """Follow a round that stands for many."""
+        self.forget_steps()
         self.domain = self.domain.with_symbol(current.number)
         self._restrict(dim(current.number) <= current.count)
         self.rounds.append(current)

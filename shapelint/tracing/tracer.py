@@ -496,7 +496,7 @@ class Tracer:
         if getattr(func, "__name__", "") == "__get__":
             return _property(func, args[0])
         if getattr(func, "__name__", "") == "__set__" and type(args[0]) is SymbolicTensor:
-            self._note_overwritten()
+            self.path.forget_steps()
             return _set_property(func, args[0], args[1])
         if isinstance(func, torch.jit.ScriptFunction):
             plain = getattr(func, "_torchdynamo_inline", None)
@@ -512,7 +512,7 @@ class Tracer:
         made = self._apply(rule, "function", func, self.layers[-1], args, others)
         if type(made) is not SymbolicTensor or made.call is None:
             return self._probe(func, args, kwargs, f"{name_of(func)}: the out= argument is not followed")
-        self._note_overwritten()
+        self.path.forget_steps()
         out.sizes, out.call, out.value, out.strided = made.sizes, made.call, None, None
         out.ramp, out.extent, out.recipe = made.ramp, made.extent, made.recipe
         made.call.outputs = (out,)
@@ -525,18 +525,16 @@ class Tracer:
         if not self.path.frames:
             return self._apply(rule, kind, target, layer, args, kwargs)
         frame = self.path.frames[-1]
-        position, branches = len(frame.steps), len(frame.taken)
-        if position < len(frame.known_steps):
-            known = frame.known_steps[position]
-            if known is not None and known[0] is target:
-                frame.steps.append(known)
+        if frame.known_steps:
+            known = frame.known_step(target)
+            if known is not None:
                 self.path.domain = known[2]
                 return known[1]
-        frame.steps.append(None)
+        branches = len(frame.taken)
         result = self._apply(rule, kind, target, layer, args, kwargs)
-        # a rule that branches asks again; another run of a loop's round has a symbol of its own for its number
-        if type(result) is SymbolicTensor and len(frame.taken) == branches and not self.path.follows_loops:
-            frame.steps[position] = (target, result, self.path.domain)
+        # a rule that branches asks again
+        once = type(result) is SymbolicTensor and len(frame.taken) == branches
+        frame.steps.append((target, result, self.path.domain) if once else None)
         return result
 
     def _note_sizes(self, tensor: SymbolicTensor, after: Sequence[Any]) -> None:
@@ -544,10 +542,6 @@ class Tracer:
         if self.path.frames and not (len(after) == len(tensor.sizes) and all(map(operator.is_, after, tensor.sizes))):
             self.changes += 1
             self.path.frames[-1].written.setdefault((tensor, "sizes"), tensor.sizes)
-
-    def _note_overwritten(self) -> None:
-        for frame in self.path.frames:
-            frame.overwritten, frame.known_steps = True, ()
 
     def _apply(
         self,
@@ -588,7 +582,7 @@ class Tracer:
         if kind == "function":
             note_contents(call, made, args, kwargs)
             if made is None:  # `x[i] = y`
-                self._note_overwritten()
+                self.path.forget_steps()
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
@@ -636,7 +630,7 @@ class Tracer:
                 first.sizes, first.call, first.value = result.shape, call, None
                 call.in_place = True
                 call.outputs = (first,)
-                self._note_overwritten()
+                self.path.forget_steps()
                 return first
             dtype = result.dtype or (first.dtype if isinstance(first, torch.Tensor) else _any_dtype(call))
             value = result.value
