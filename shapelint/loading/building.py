@@ -101,7 +101,14 @@ def alternatives(
         return
     value = attribute(module, target.expression, target.location)
     if isinstance(value, nn.Module):
-        yield Built(value.eval(), target.name, target.location, (), target.expression, "cpu")
+        yield Built(
+            _finished(value, target.expression, target.location),
+            target.name,
+            target.location,
+            (),
+            target.expression,
+            "cpu",
+        )
     elif callable(value):
         yield from builder.call(value)
     else:
@@ -208,7 +215,8 @@ class _Builder:
 
     def _built(self, value: object, expression: str, device: str, make: Callable[[], Any]) -> Built:
         if isinstance(value, nn.Module):
-            return Built(value.eval(), self.target.name, self.target.location, (), expression, device, make)
+            model = _finished(value, expression, self.target.location)
+            return Built(model, self.target.name, self.target.location, (), expression, device, make)
         raise LoadError(
             CANNOT_CONSTRUCT,
             f"{expression} is a {type(value).__name__}, not an nn.Module; name an expression that makes the model",
@@ -249,6 +257,19 @@ class _Builder:
             self.target.location,
             guessed=True,
         )
+
+
+def _finished(model: nn.Module, expression: str, location: Location) -> nn.Module:
+    """The model in evaluation mode.
+
+    Raises:
+        LoadError: SL902, its class never initialised it.
+    """
+    if "_modules" not in vars(model):
+        name = type(model).__name__
+        message = f"{expression} is no working nn.Module: {name}.__init__ does not call super().__init__()"
+        raise LoadError(CANNOT_CONSTRUCT, message, location)
+    return model.eval()
 
 
 def _is_for_lack(error: BaseException) -> bool:

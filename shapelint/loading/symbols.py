@@ -197,7 +197,9 @@ def _where_it_would_be(file: Outline, source: Import, dotted: str) -> Iterator[P
 
 def _is_library_module(dotted: str) -> bool:
     last = dotted.rpartition(".")[2]
+    if dotted.startswith(("torch.jit.", "torch.fx.")):
+        return last.endswith("Module")  # tracers, graphs and interpreters are none
     if dotted.startswith("torch."):
-        in_nn = dotted.startswith(("torch.nn.", "torch.ao.nn.", "torch.jit.", "torch.fx."))
+        in_nn = dotted.startswith(("torch.nn.", "torch.ao.nn."))
         return in_nn and last[:1].isupper() and last not in _NOT_MODULES and ".functional." not in dotted
     return last.endswith(_KNOWN_BASES)

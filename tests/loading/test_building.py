@@ -213,6 +213,14 @@ def test_an_init_that_raises_is_told_with_its_line(tmp_path: Path) -> None:
     assert error.location.line == 6
 
 
+@pytest.mark.parametrize("expression", [None, "model"])
+def test_an_init_that_forgets_the_one_of_its_base_is_told(tmp_path: Path, expression: str | None) -> None:
+    source = net(body="self.size = 3").replace("        super().__init__()\n", "")
+    error = failure(tmp_path, source + ("model = Net()\n" if expression else ""), expression)
+    assert error.code == "SL902"
+    assert error.message.endswith("is no working nn.Module: Net.__init__ does not call super().__init__()")
+
+
 def test_an_init_that_exits_does_not_end_the_linter(tmp_path: Path) -> None:
     assert failure(tmp_path, net(body="raise SystemExit(4)")).message == "Net() raised SystemExit(4)"
 

@@ -39,6 +39,8 @@ def names(found: SourceFile) -> list[tuple[str, str]]:
         "from torch.nn import *\nclass Net(Module):\n",
         "from torch import nn\nBase = nn.Module\nclass Net(Base):\n",
         "from torch import nn\nclass Net(nn.Sequential):\n",
+        "from torch import fx\nclass Net(fx.GraphModule):\n",
+        "import torch\nclass Net(torch.jit.ScriptModule):\n",
         "import torch.nn as nn\nfrom typing import Generic, T\nclass Net(nn.Module, Generic[T]):\n",
         "try:\n    from lightning import LightningModule as L\nexcept ImportError:\n    pass\nclass Net(L):\n",
     ],
@@ -51,6 +53,7 @@ def test_a_class_is_a_model_whatever_nn_module_is_called(tmp_path: Path, source:
 @pytest.mark.parametrize(
     "source",
     [
+        "from torch import fx\nclass Net(fx.Tracer):\n    def forward(self, x):\n        return x\n",
         "class Net:\n    def forward(self, x):\n        return x\n",
         "from torch.nn import *\nclass Wrong(ValueError):\n    def forward(self, x):\n        return x\n",
         "from torch import nn\nclass Scale(nn.Parameter):\n    def forward(self, x):\n        return x\n",
