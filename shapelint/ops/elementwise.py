@@ -339,6 +339,12 @@ def written_into(input: TensorLike, *others: Any, **options: Any) -> TensorLike:
     return input
 
 
+@shape_rule("nn.init.uniform_", "nn.init.normal_", "nn.init.constant_", "nn.init.kaiming_uniform_")
+def initialized(tensor: TensorLike, *parameters: Any, **options: Any) -> TensorLike:
+    """What the weights of a layer begin as: a layer may be made in ``forward``, for the input's size."""
+    return tensor
+
+
 def _require_castable(source: torch.dtype, target: torch.dtype) -> None:
     if source is not target and not torch.can_cast(source, target):
         fail("a result of type {} cannot be stored in a tensor of type {}", source, target)

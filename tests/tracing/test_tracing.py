@@ -617,3 +617,14 @@ def test_a_result_written_into_a_tensor_of_no_size_is_run() -> None:
     assert analysis.certainty == "enumerated"
     assert "out=" in analysis.certainty_reasons[0]
     assert analysis.output_shape(N=2, T=7) == (2, 2, 7)
+
+
+def test_layers_made_for_the_size_of_the_input_are_followed() -> None:
+    class Making(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            places = torch.arange(x.shape[-1])
+            return nn.Linear(x.shape[-1], 4)(x), nn.Embedding(x.shape[-1], 2)(places), nn.LayerNorm(x.shape[-1])(x)
+
+    analysis = shapelint.analyze(Making(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert analysis.output_shape(N=3, T=7) == ((3, 2, 4), (7, 2), (3, 2, 7))
