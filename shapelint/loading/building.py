@@ -265,7 +265,7 @@ def _finished(model: nn.Module, expression: str, location: Location) -> nn.Modul
     Raises:
         LoadError: SL902, its class never initialised it.
     """
-    if "_modules" not in vars(model):
+    if not hasattr(model, "_modules"):
         name = type(model).__name__
         message = f"{expression} is no working nn.Module: {name}.__init__ does not call super().__init__()"
         raise LoadError(CANNOT_CONSTRUCT, message, location)

@@ -221,6 +221,12 @@ def test_an_init_that_forgets_the_one_of_its_base_is_told(tmp_path: Path, expres
     assert error.message.endswith("is no working nn.Module: Net.__init__ does not call super().__init__()")
 
 
+@pytest.mark.parametrize("compiled", ["torch.jit.script(Net())", "torch.jit.trace(Net(), torch.ones(1, 3, 4, 4))"])
+def test_a_compiled_model_is_one(tmp_path: Path, compiled: str) -> None:
+    source = net(body="self.conv = nn.Conv2d(3, 8, 3)") + f"model = {compiled}\n"
+    assert built(tmp_path, source, "model").name == "model"
+
+
 def test_an_init_that_exits_does_not_end_the_linter(tmp_path: Path) -> None:
     assert failure(tmp_path, net(body="raise SystemExit(4)")).message == "Net() raised SystemExit(4)"
 
