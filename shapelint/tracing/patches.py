@@ -572,16 +572,15 @@ def _handed_over(*args: Any, shapelint_handlers: tuple[Any, ...], **kwargs: Any)
 
 
 def _by_thread(original: Any, handler: Callable[..., Any]) -> Any:
-    """What stands in for a method without code of its own, in this thread alone."""
+    """What stands in for a method of a class that is written in C, in this thread alone."""
     thread = get_ident()
-    of_class = type(original) is ClassMethodDescriptorType
 
-    def handed_over(owner: Any, *args: Any, **kwargs: Any) -> Any:
+    def handed_over(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if get_ident() == thread:
-            return handler(owner, *args, **kwargs)
-        return original.__get__(None, owner)(*args, **kwargs) if of_class else original(owner, *args, **kwargs)
+            return handler(cls, *args, **kwargs)
+        return original.__get__(None, cls)(*args, **kwargs)
 
-    return classmethod(handed_over) if of_class else handed_over
+    return classmethod(handed_over)
 
 
 def caller_of_exchanged() -> FrameType | None:
@@ -664,7 +663,8 @@ class Patches:
         function = getattr(vars(owner)[name], "__func__", vars(owner)[name])
         if type(function) is not FunctionType:
             # torch's own in C, or some other library's, who knows what
-            self.set(owner, name, _by_thread(function, value))
+            of_class = type(function) is ClassMethodDescriptorType
+            self.set(owner, name, _by_thread(function, value) if of_class else value)
             return
         self._exchanged.append((function, function.__code__, function.__kwdefaults__))
         handlers = (get_ident, get_ident(), value, unexchanged(function))
