@@ -16,6 +16,7 @@ from shapelint.ops.placement import same
 from shapelint.ops.ramps import INTEGERS, Ramp, ramp_of
 from shapelint.ops.recipes import NotComputed, computed, samples, symbols_in
 from shapelint.ops.registry import is_tensor
+from shapelint.ops.tabulated import numbers_for_all_sizes
 from shapelint.sizes import (
     Dim,
     Domain,
@@ -410,13 +411,10 @@ def require_indices(index: Any, size: Size, reason: str, *, negative: bool = Fal
     """
     known = extent_of(index)
     empty = [n == 0 for n in (*index.shape, *kept) if not (n >= 1 if type(n) is int else implied(n >= 1))]
-    if known is None:
-        if getattr(index, "recipe", None) is not None:
-            _try_out(index, size, reason, negative, empty)
-        return
-    if not known.exact:
-        within = all_of(known.low >= (-size if negative else 0), known.high < size)
-        if not implied(within) and not implied(any_of(within, *empty)):
+    if known is None or not known.exact:
+        if known is None and getattr(index, "recipe", None) is None:
+            return
+        if not _all_exist(known, size, negative, empty) and not _all_exist(_of_table(index), size, negative, empty):
             _try_out(index, size, reason, negative, empty)
         return
     ends = (known.low, known.high)
@@ -427,6 +425,19 @@ def require_indices(index: Any, size: Size, reason: str, *, negative: bool = Fal
             return
         if not implied(exists):
             require(any_of(exists, *empty), reason, number, size)
+
+
+def _all_exist(known: Extent | None, size: Size, negative: bool, empty: list[Any]) -> bool:
+    """Whether a dimension of this size is known to have all numbers that lie in the extent."""
+    if known is None:
+        return False
+    within = all_of(known.low >= (-size if negative else 0), known.high < size)
+    return implied(within) or implied(any_of(within, *empty))
+
+
+def _of_table(index: Any) -> Extent | None:
+    found = numbers_for_all_sizes(index)
+    return None if found is None else Extent(*found)
 
 
 _ON_DATA = "which positions are looked up depends on the contents of the tensors; they are taken to exist"

@@ -62,6 +62,9 @@ class Recipe:
 
     Attributes:
         in_place: the first argument is changed, and is the result.
+        part: which of several results is meant.
+        ramp: what the result is known to hold, if that is a ramp,
+        like: and its shape and type then.
     """
 
     function: Callable[..., Any]
@@ -69,7 +72,8 @@ class Recipe:
     kwargs: dict[str, Any]
     in_place: bool = False
     part: int | None = None
-    """Which of several results is meant."""
+    ramp: Any = None
+    like: Blank | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -170,9 +174,18 @@ def computed(recipe: Any, sizes: dict[str, int]) -> torch.Tensor:
     Raises:
         NotComputed: nothing.
     """
+    return computed_from(recipe, sizes, {})
+
+
+def computed_from(recipe: Any, sizes: dict[str, int], done: dict[int, Any]) -> torch.Tensor:
+    """What a recipe gives, some parts of which, by their ids, are done.
+
+    Raises:
+        NotComputed: nothing.
+    """
     with torch._C.DisableTorchFunction(), torch.no_grad():
         try:
-            result = _computed(recipe, sizes, {})
+            result = _computed(recipe, sizes, done)
         except Exception as error:  # whatever stops it, the contents stay unknown
             raise NotComputed(str(error)) from error
     if not isinstance(result, torch.Tensor):
@@ -181,12 +194,10 @@ def computed(recipe: Any, sizes: dict[str, int]) -> torch.Tensor:
 
 
 def _computed(value: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
-    if isinstance(value, (Recipe, Cases, Unfollowed)):
+    if isinstance(value, (Recipe, Cases, Unfollowed, Blank)):
         if id(value) not in done:
             done[id(value)] = _run(value, sizes, done)
         return done[id(value)]
-    if isinstance(value, Blank):
-        return torch.empty([evaluate(size, sizes) for size in value.sizes], dtype=value.dtype)
     if isinstance(value, Dim):
         return evaluate(value, sizes)
     if isinstance(value, Ratio):
@@ -211,6 +222,8 @@ def _computed(value: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
 def _run(recipe: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
     if isinstance(recipe, Unfollowed):
         raise NotComputed
+    if isinstance(recipe, Blank):
+        return torch.empty([evaluate(size, sizes) for size in recipe.sizes], dtype=recipe.dtype)
     if isinstance(recipe, Cases):
         return _computed(next(case for domain, case in recipe.cases if domain.contains(sizes)), sizes, done)
     args = [_computed(a, sizes, done) for a in recipe.args]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 
 from shapelint.ops.extents import Extent, extent_after, extent_of, extent_of_contents
 from shapelint.ops.ramps import CONSTANT, ramp_after
-from shapelint.ops.recipes import ON_SIZES_ONLY, Cases, Recipe, Unfollowed, recipe_after, written_through
+from shapelint.ops.recipes import ON_SIZES_ONLY, Blank, Cases, Recipe, Unfollowed, recipe_after, written_through
 from shapelint.sizes import Dim, Domain
 from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.record import Call
@@ -90,6 +91,8 @@ def _note(
         tensor.sharing = args[0].sharing = args[0].sharing or [args[0]]
         tensor.sharing.append(tensor)
     tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
+    if tensor.ramp is not None and type(tensor.recipe) is Recipe:
+        tensor.recipe = dataclasses.replace(tensor.recipe, ramp=tensor.ramp, like=Blank(tensor.sizes, tensor.kind))
     if tensor.ramp is None:
         contents = extent_of_contents(tensor.value)
         tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)
