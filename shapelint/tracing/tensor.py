@@ -7,6 +7,7 @@ so that argument parsers let them through.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active
 from shapelint.tracing import texts
+from shapelint.tracing.wording import require_told
 
 if TYPE_CHECKING:
     from shapelint.ops.extents import Extent
@@ -26,6 +28,17 @@ if TYPE_CHECKING:
     from shapelint.tracing.record import Call
 
 Dispatch = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def _worded(word: Callable[..., str]) -> Callable[..., str]:
+    """A text of a size, for code that only tells it."""
+
+    def told(self: Any, *spec: str) -> str:
+        if active() is not None:
+            require_told(sys._getframe(1))
+        return word(self, *spec)
+
+    return told
 
 
 class SymbolicSize(Dim, torch.SymInt):
@@ -37,7 +50,13 @@ class SymbolicSize(Dim, torch.SymInt):
     __hash__ = Dim.__hash__
 
     def __int__(self) -> int:
-        return texts.number_for(str(self)) if texts.is_formatted() else Dim.__int__(self)
+        if texts.is_formatted():
+            require_told(sys._getframe(1))
+            return texts.number_for(str(self))
+        return Dim.__int__(self)
+
+    __repr__ = __str__ = _worded(Dim.__repr__)
+    __format__ = _worded(Dim.__format__)
 
 
 class SymbolicRatio(Ratio, torch.SymFloat):
@@ -48,7 +67,13 @@ class SymbolicRatio(Ratio, torch.SymFloat):
     __hash__ = Ratio.__hash__
 
     def __float__(self) -> float:
-        return float(texts.number_for(str(self))) if texts.is_formatted() else Ratio.__float__(self)
+        if texts.is_formatted():
+            require_told(sys._getframe(1))
+            return float(texts.number_for(str(self)))
+        return Ratio.__float__(self)
+
+    __repr__ = _worded(Ratio.__repr__)
+    __format__ = _worded(Ratio.__format__)
 
 
 class SymbolicFloatProduct(FloatProduct, torch.SymFloat):

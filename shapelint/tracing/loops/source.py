@@ -49,7 +49,7 @@ def span_of(code: CodeType, instruction: int) -> Span:
 @functools.lru_cache(maxsize=256)
 def loop_at(code: CodeType, span: Span) -> Loop | None:
     """The loop whose step to its next item is an instruction that stands at ``span``; ``None`` without the source."""
-    tree, shift = _source(code)
+    tree, shift = source_of(code)
     nodes = list(ast.walk(tree)) if tree is not None else []
     found = [node for node in nodes if isinstance(node, ast.For) and _stands_at(_stepping(node), shift, span)]
     if len(found) == 1:
@@ -61,7 +61,7 @@ def loop_at(code: CodeType, span: Span) -> Loop | None:
 @functools.lru_cache(maxsize=256)
 def comprehension_at(code: CodeType, span: Span) -> Loop | None:
     """The list comprehension at ``span``."""
-    tree, shift = _source(code)
+    tree, shift = source_of(code)
     nodes = list(ast.walk(tree)) if tree is not None else []
     lists = [node for node in nodes if isinstance(node, ast.ListComp) and _span(node, shift) == span]
     return _comprehension(lists[0], nodes, shift) if len(lists) == 1 else None
@@ -146,7 +146,7 @@ def _filled(node: ast.AST) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=64)
-def _source(code: CodeType) -> tuple[ast.Module | None, int]:
+def source_of(code: CodeType) -> tuple[ast.Module | None, int]:
     """A function's source, and what to add to its line numbers to have the file's."""
     try:
         lines, first = inspect.getsourcelines(code)
