@@ -27,7 +27,7 @@ from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
 from shapelint.tracing.record import Failure
-from shapelint.tracing.replaying import Played
+from shapelint.tracing.replaying import Alternatives, Played
 from shapelint.tracing.state import Written
 from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
@@ -64,6 +64,9 @@ class Outcome:
 Saved = tuple[tuple[Any, Any, Any], ...]
 """Lists, dicts and objects, each with the table that it keeps its contents in, and a copy of that."""
 
+Answer = Played | Alternatives
+"""What is known of a module's call."""
+
 Step = tuple[Any, SymbolicTensor, Domain]
 """An operation's target, its result, and the sizes that are left after it."""
 
@@ -79,7 +82,7 @@ class Pending:
     """
 
     decisions: tuple[int, ...] = ()
-    calls: tuple[Played | None, ...] = ()
+    calls: tuple[Answer | None, ...] = ()
     steps: tuple[Step | None, ...] = ()
     expected: tuple[Any, ...] = ()
 
@@ -110,8 +113,8 @@ class Frame:
 
     def __init__(self) -> None:
         self.decisions: tuple[int, ...] = ()
-        self.known: tuple[Played | None, ...] = ()
-        self.calls: list[Played | None] = []
+        self.known: tuple[Answer | None, ...] = ()
+        self.calls: list[Answer | None] = []
         self.known_steps: tuple[Step | None, ...] = ()
         self.steps: list[Step | None] = []
         self.overwritten = False
@@ -486,13 +489,13 @@ def join(members: Group, join_tensors: Callable[[list[tuple[Domain, SymbolicTens
     return Outcome(members.domain(), value, None, several=True, containers=tuple(containers), state=state)
 
 
-def choose_group(path: ExploringPath, groups: list[Group]) -> Group:
+def choose_structure(path: ExploringPath, many: int) -> int:
     """Which of several structures the caller goes on with: a branch of the caller's own."""
-    if len(groups) == 1:
-        return groups[0]
+    if many == 1:
+        return 0
     if not path.frames:
         raise Undecided("the model returns different structures for different sizes")
-    return groups[path.frames[-1].choose(len(groups), f"which of {len(groups)} structures")]
+    return path.frames[-1].choose(many, f"which of {many} structures")
 
 
 def failures_of(error: BaseException) -> list[Failure]:

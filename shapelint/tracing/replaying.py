@@ -46,6 +46,14 @@ class Played:
         return joining.unflatten(self.structure, lambda: next(leaves))
 
 
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """One module's call that returned another structure for other sizes: the caller branches on which."""
+
+    module: nn.Module
+    calls: tuple[Played, ...]
+
+
 def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) -> Played | None:
     """The call written down, ``None`` if returning this value need not be all that it did.
 

@@ -50,7 +50,7 @@ from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
-from shapelint.tracing.replaying import Played, Question, asked, played
+from shapelint.tracing.replaying import Alternatives, Played, Question, asked, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import known_result, plain_numbers
 
@@ -261,17 +261,19 @@ class Tracer:
         known = frame.known[position] if position < len(frame.known) else None
         if known is not None and known.module is module:
             frame.calls.append(known)
-            self.path.domain = known.domain
-            return known.value()
+            call = known if isinstance(known, Played) else self._alternative(known)
+            self.path.domain = call.domain
+            return call.value()
         frame.calls.append(None)
         before = self._changed()
         question = asked(module, (args, *kwargs.items())) if plain and self.path.follows_loops else None
         told = self._told_before(question, before)
         if told is not None:
             return told.value()
-        start = self.path.domain
-        result = self.explore(module, args, kwargs)
-        if plain and self._changed() == before:
+        start, branches = self.path.domain, len(frame.taken)
+        result = self.explore(module, args, kwargs, plain)
+        # a structure that was chosen is chosen again on the other paths
+        if plain and self._changed() == before and len(frame.taken) == branches:
             answer = played(module, self.path.domain, (*args, *kwargs.values()), result)
             # another run of a loop's round has a symbol of its own for the round's number
             frame.calls[position] = None if self.path.rounds else answer
@@ -294,15 +296,19 @@ class Tracer:
         """What differs after a call that did more than to return a value."""
         return self.changes, sum(map(len, self.containers)) if self.containers else 0
 
-    def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], plain: bool = False) -> Any:
         """Run a module's forward on every path through it and join them."""
+        before = self._changed()
         self.layers.append(self.names.get(id(module), self.layers[-1]))
         written: state.Written = {}
         try:
             saved = exploring.snapshot((*args, *kwargs.values()))
             groups = self._explore_all(module, args, kwargs, written, saved)
-            chosen = exploring.choose_group(self.path, groups)
-            outcome = exploring.join(chosen, self._join_tensors)
+            joined: list[Outcome] | None = None
+            if len(groups) > 1 and plain and self._changed() == before and not self.path.rounds:
+                joined = self._alternatives(module, (*args, *kwargs.values()), groups)
+            at = exploring.choose_structure(self.path, len(groups))
+            outcome = joined[at] if joined else exploring.join(groups[at], self._join_tensors)
             if outcome.several:
                 state.install(outcome.state)
                 for (_, container, _), contents in zip(saved, outcome.containers, strict=True):
@@ -314,6 +320,22 @@ class Tracer:
                 _merge(written, self.path.frames[-1].written)
         self.path.domain = outcome.domain
         return outcome.value
+
+    def _alternatives(
+        self, module: nn.Module, given: tuple[Any, ...], groups: list[exploring.Group]
+    ) -> list[Outcome] | None:
+        """What a call returned for some sizes each, noted for the caller's paths that go on with another of these."""
+        if not self.path.frames:
+            return None
+        outcomes = [exploring.join(group, self._join_tensors) for group in groups]
+        calls = [played(module, outcome.domain, given, outcome.value) for outcome in outcomes]
+        known = tuple(call for call in calls if call is not None)
+        if len(known) == len(groups):
+            self.path.frames[-1].calls[-1] = Alternatives(module, known)
+        return outcomes
+
+    def _alternative(self, known: Alternatives) -> Played:
+        return known.calls[exploring.choose_structure(self.path, len(known.calls))]
 
     def _explore_all(
         self,

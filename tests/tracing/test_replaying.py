@@ -62,6 +62,13 @@ class Squeezing(nn.Module):
         return x.sum(0)
 
 
+class Forking(nn.Module):
+    """A part that returns two tensors for some sizes, and one for others."""
+
+    def forward(self, x: Tensor) -> Any:
+        return (x + 1, x * 2) if x.shape[-1] > 8 else x + 2
+
+
 class Network(nn.Module):
     def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
         super().__init__()
@@ -71,6 +78,7 @@ class Network(nn.Module):
         self.setting = Setting()
         self.same = Same()
         self.squeezing = Squeezing()
+        self.forking = Forking()
         self.hooked = Block()
         self.seen: list[Tensor] = []
         self.hooked.register_forward_hook(lambda module, inputs, output: self.seen.append(output))
@@ -196,7 +204,16 @@ def _positions_overwritten(m: Any, x: Tensor) -> Tensor:
     return x.index_select(3, at)
 
 
+def _another_structure_and_a_late_crop(m: Any, x: Tensor) -> Tensor:
+    found = m.forking(x)
+    y = torch.cat(found, 2) if isinstance(found, tuple) else found
+    if x.shape[-2] > 7:
+        y = y[..., :2]
+    return y[..., :1] if x.shape[-2] > 9 else y
+
+
 FORWARDS = [
+    _another_structure_and_a_late_crop,
     _result_changed_in_place_after_the_branch,
     _result_changed_in_place_by_a_part,
     _result_changed_in_place_before_the_branch,
@@ -242,6 +259,13 @@ def test_functions_before_a_branch_are_followed_once() -> None:
     trace = shapelint.analyze(Network(_late_crop), ("N", 2, "H", "W")).trace
     assert trace is not None
     assert [call.target for call in trace.calls].count(torch.relu) == 2
+
+
+def test_a_part_that_returns_several_structures_is_walked_through_once() -> None:
+    trace = shapelint.analyze(Network(_another_structure_and_a_late_crop), ("N", 2, "H", "W")).trace
+    assert trace is not None
+    # the caller: two structures, three heights each; the part: two widths
+    assert trace.runs == 2 * 3 + 2
 
 
 def test_what_a_branch_decides_is_walked_through_for_each_side() -> None:
