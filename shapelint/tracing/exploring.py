@@ -456,10 +456,27 @@ def _united(outcomes: list[Outcome], depth: int) -> Domain:
 def group(outcomes: list[Outcome], saved: Saved = ()) -> list[Group]:
     """Outcomes that can be joined, together. What is in ``saved`` stays itself, and its contents are joined."""
     callers = frozenset(id(owner) for owner, _, _ in saved)
+    groups = _alike(outcomes, lambda value, leaves: joining.flatten(value, leaves, callers))
+    if len(groups) > 1:
+        # each path may have made an object of its own (a cache of keys and values), which are alike
+        shared = frozenset.intersection(*(joining.records_in(_left(outcome)) for outcome in outcomes))
+        whole = callers | shared
+        together = _alike(outcomes, lambda value, leaves: joining.flatten(value, leaves, whole, {}))
+        if len(together) < len(groups):
+            return together
+    return groups
+
+
+def _left(outcome: Outcome) -> tuple[Any, ...]:
+    """All that a path has left."""
+    return outcome.value, list(outcome.containers), outcome.state
+
+
+def _alike(outcomes: list[Outcome], flatten: Callable[[Any, list[Any]], Any]) -> list[Group]:
     groups: list[Group] = []
     for outcome in outcomes:
         leaves: list[Any] = []
-        structure = joining.flatten((outcome.value, list(outcome.containers), outcome.state), leaves, callers)
+        structure = flatten(_left(outcome), leaves)
         for known in groups:
             if joining.same_structure(known.structure, structure):
                 known.members.append((outcome, leaves))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -36,11 +37,15 @@ class Different(Exception):
     """The outcomes have no common form: another rank, another structure, another plain value."""
 
 
-def flatten(value: Any, leaves: list[Leaf], whole: frozenset[int] = frozenset()) -> Any:
+def flatten(
+    value: Any, leaves: list[Leaf], whole: frozenset[int] = frozenset(), records: dict[int, int] | None = None
+) -> Any:
     """A hashable-free description of a value's structure; its tensors and sizes are appended to ``leaves``.
 
     Args:
         whole: ids of objects that are described as themselves, whatever they hold.
+        records: numbers of the objects that are described by their attributes, by their ids: all that are nothing
+            more than these, if this is given, else those that hold tensors.
     """
     if isinstance(value, SymbolicTensor):
         leaves.append(value)
@@ -51,38 +56,67 @@ def flatten(value: Any, leaves: list[Leaf], whole: frozenset[int] = frozenset())
     if id(value) in whole:
         return ("value", value)
     if isinstance(value, dict):
-        return (type(value), tuple(value), tuple(flatten(v, leaves, whole) for v in value.values()))
+        return (type(value), tuple(value), tuple(flatten(v, leaves, whole, records) for v in value.values()))
     if type(value) is Repeated:
-        return (Repeated, tuple(flatten(v, leaves, whole) for run in value.runs for v in run))
+        return (Repeated, tuple(flatten(v, leaves, whole, records) for run in value.runs for v in run))
     if type(value) in (list, tuple) or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        return (type(value), tuple(flatten(v, leaves, whole) for v in value))
+        return (type(value), tuple(flatten(v, leaves, whole, records) for v in value))
     if type(value).__name__ == "SymbolicShape":
-        return (tuple, tuple(flatten(v, leaves, whole) for v in value))
-    if holds_tensors(value):
-        return (type(value), tuple((name, flatten(v, leaves, whole)) for name, v in vars(value).items()))
+        return (tuple, tuple(flatten(v, leaves, whole, records) for v in value))
+    if records is not None and id(value) in records:
+        return (_AGAIN, records[id(value)])
+    if holds_tensors(value) or (records is not None and is_record(value)):
+        if records is not None:
+            records[id(value)] = len(records)
+        return (type(value), tuple((name, flatten(v, leaves, whole, records)) for name, v in vars(value).items()))
     return ("value", value)
 
 
-def unflatten(structure: Any, take: Callable[[], Leaf]) -> Any:
-    """The inverse of :func:`flatten`, with leaves from ``take``."""
+_AGAIN = "again"
+
+
+def unflatten(structure: Any, take: Callable[[], Leaf], records: list[Any] | None = None) -> Any:
+    """The inverse of :func:`flatten`, with leaves from ``take``; ``records`` are the objects made so far."""
     if structure == "size" or structure[0] == "tensor":
         return take()
     kind = structure[0]
     if kind == "value":
         return structure[1]
+    records = [] if records is None else records
+    if kind == _AGAIN:
+        return records[structure[1]]
     if issubclass(kind, dict):
-        values = [unflatten(s, take) for s in structure[2]]
+        values = [unflatten(s, take, records) for s in structure[2]]
         result = dict(zip(structure[1], values, strict=True))
         # A ModelOutput is a dict that is made from keywords.
         return result if kind is dict else kind(**result) if hasattr(kind, "__dataclass_fields__") else kind(result)
     if not issubclass(kind, (list, tuple)):
         rebuilt = object.__new__(kind)
-        vars(rebuilt).update({name: unflatten(s, take) for name, s in structure[1]})
+        records.append(rebuilt)
+        vars(rebuilt).update({name: unflatten(s, take, records) for name, s in structure[1]})
         return rebuilt
-    values = [unflatten(s, take) for s in structure[1]]
+    values = [unflatten(s, take, records) for s in structure[1]]
     if kind is Repeated:
         return Repeated(values[::2], values[1::2])
     return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+_NO_RECORDS = (torch.Tensor, torch.nn.Module, type, ModuleType, FunctionType, MethodType, Iterator)
+_HEAP_TYPE = 1 << 9
+
+
+def is_record(value: Any) -> bool:
+    """Whether an object is nothing more than its attributes: a cache, a state."""
+    if isinstance(value, _NO_RECORDS) or not hasattr(value, "__dict__"):
+        return False
+    return all(cls.__flags__ & _HEAP_TYPE and "__slots__" not in vars(cls) for cls in type(value).__mro__[:-1])
+
+
+def records_in(value: Any) -> frozenset[int]:
+    """The ids of the objects in a value that are nothing more than their attributes."""
+    found: dict[int, int] = {}
+    flatten(value, [], records=found)
+    return frozenset(found)
 
 
 def same_structure(a: Any, b: Any) -> bool:

@@ -69,6 +69,32 @@ class Forking(nn.Module):
         return (x + 1, x * 2) if x.shape[-1] > 8 else x + 2
 
 
+class Cache:
+    """What a part remembers, in an object of its own."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+        self.length = 0
+
+    def keep(self, x: Tensor) -> None:
+        self.kept.append(x)
+        self.length += x.shape[-1]
+
+
+class Caching(nn.Module):
+    """A part that makes a cache, fills it, and returns it under two names, beside one that it has had for long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.old = Cache()
+
+    def forward(self, x: Tensor) -> Any:
+        cache = Cache()
+        y = x[..., :8] * 2 if x.shape[-1] > 8 else x + 1
+        cache.keep(y)
+        return y, cache, [cache], self.old
+
+
 class Network(nn.Module):
     def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
         super().__init__()
@@ -79,6 +105,7 @@ class Network(nn.Module):
         self.same = Same()
         self.squeezing = Squeezing()
         self.forking = Forking()
+        self.caching = Caching()
         self.hooked = Block()
         self.seen: list[Tensor] = []
         self.hooked.register_forward_hook(lambda module, inputs, output: self.seen.append(output))
@@ -212,7 +239,15 @@ def _another_structure_and_a_late_crop(m: Any, x: Tensor) -> Tensor:
     return y[..., :1] if x.shape[-2] > 9 else y
 
 
+def _a_cache_for_each_path(m: Any, x: Tensor) -> Tensor:
+    y, cache, (again,), old = m.caching(x)
+    again.keep(y[..., :1])
+    assert old is m.caching.old
+    return torch.cat(cache.kept, -1)[..., : cache.length - 1]
+
+
 FORWARDS = [
+    _a_cache_for_each_path,
     _another_structure_and_a_late_crop,
     _result_changed_in_place_after_the_branch,
     _result_changed_in_place_by_a_part,
@@ -266,6 +301,12 @@ def test_a_part_that_returns_several_structures_is_walked_through_once() -> None
     assert trace is not None
     # the caller: two structures, three heights each; the part: two widths
     assert trace.runs == 2 * 3 + 2
+
+
+def test_caches_that_are_alike_are_one() -> None:
+    trace = shapelint.analyze(Network(_a_cache_for_each_path), ("N", 2, "H", "W")).trace
+    assert trace is not None
+    assert trace.runs == 1 + 2
 
 
 def test_what_a_branch_decides_is_walked_through_for_each_side() -> None:
