@@ -8,9 +8,8 @@ costs a few short runs of each.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -363,8 +362,6 @@ _CONTAINERS = frozenset({list, dict, Repeated})
 _UNCHANGING = frozenset(
     {SymbolicTensor, torch.Tensor, torch.nn.Parameter, type(None), bool, int, float, str, torch.dtype, torch.device}
 )
-_NO_RECORDS = (torch.Tensor, torch.nn.Module, type, ModuleType, FunctionType, MethodType, dict, list, tuple, Iterator)
-"""Objects that are more than their attributes, or that nobody hands over to have them changed."""
 
 
 def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]], within: bool) -> None:
@@ -379,7 +376,7 @@ def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]], within: bool) -> 
         inner = value.values() if kind is dict else list.__iter__(value)
     elif kind is tuple:
         inner = value
-    elif isinstance(value, _NO_RECORDS) or not hasattr(value, "__dict__"):
+    elif isinstance(value, (dict, list, tuple)) or not joining.has_attributes(value):
         return
     else:
         attributes = value.__dict__

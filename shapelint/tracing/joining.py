@@ -102,14 +102,22 @@ def unflatten(structure: Any, take: Callable[[], Leaf], records: list[Any] | Non
 
 
 _NO_RECORDS = (torch.Tensor, torch.nn.Module, type, ModuleType, FunctionType, MethodType, Iterator)
-_HEAP_TYPE = 1 << 9
+"""Objects that are more than their attributes, or that nobody hands over to have them changed."""
+
+_MADE_IN_PYTHON = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: what ``class`` makes."""
+
+
+def has_attributes(value: Any) -> bool:
+    """Whether an object is one of those that keep something in attributes: a cache, a state."""
+    return hasattr(value, "__dict__") and not isinstance(value, _NO_RECORDS)
 
 
 def is_record(value: Any) -> bool:
-    """Whether an object is nothing more than its attributes: a cache, a state."""
-    if isinstance(value, _NO_RECORDS) or not hasattr(value, "__dict__"):
-        return False
-    return all(cls.__flags__ & _HEAP_TYPE and "__slots__" not in vars(cls) for cls in type(value).__mro__[:-1])
+    """Whether an object is nothing more than its attributes."""
+    classes = type(value).__mro__[:-1]
+    made_in_python = all(cls.__flags__ & _MADE_IN_PYTHON and "__slots__" not in vars(cls) for cls in classes)
+    return has_attributes(value) and made_in_python
 
 
 def records_in(value: Any) -> frozenset[int]:
