@@ -553,7 +553,11 @@ class Tracer:
                 self.path.domain = known[2]
                 return known[1]
         branches = len(frame.taken)
-        result = self._apply(rule, kind, target, layer, args, kwargs)
+        try:
+            result = self._apply(rule, kind, target, layer, args, kwargs)
+        except Exception:
+            frame.steps.append(None)  # the model may catch it, and call the same function again
+            raise
         # a rule that branches asks again
         once = type(result) is SymbolicTensor and len(frame.taken) == branches
         frame.steps.append((target, result, self.path.domain) if once else None)

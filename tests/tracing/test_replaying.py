@@ -246,7 +246,19 @@ def _a_cache_for_each_path(m: Any, x: Tensor) -> Tensor:
     return torch.cat(cache.kept, -1)[..., : cache.length - 1]
 
 
+def _the_same_function_after_it_failed(m: Any, x: Tensor) -> Tensor:
+    failed = False
+    try:
+        y = torch.cat([x, x[None]])
+    except RuntimeError:
+        y = torch.cat([x, x], 2)
+        failed = True
+    y = y[..., :8] if x.shape[-1] > 8 else y
+    return y.sum(1) if failed else y
+
+
 FORWARDS = [
+    _the_same_function_after_it_failed,
     _a_cache_for_each_path,
     _another_structure_and_a_late_crop,
     _result_changed_in_place_after_the_branch,
