@@ -75,7 +75,7 @@ _PARTS = frozenset(
     {
         *("__getitem__", "select", "narrow", "index_select", "gather", "take", "take_along_dim", "unbind", "split"),
         *("chunk", "tensor_split", "unfold", "diagonal", "topk", "max", "min", "amax", "amin", "cummax", "cummin"),
-        *("masked_select", "tensor_split", "kthvalue", "median", "mode", "split_with_sizes", "narrow_copy"),
+        *("masked_select", "kthvalue", "median", "mode", "split_with_sizes", "narrow_copy"),
     }
 )
 """Functions whose result has some of the numbers."""

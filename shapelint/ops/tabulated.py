@@ -40,10 +40,11 @@ _OF_TWO = frozenset({"min", "max"})
 _MOVES = frozenset(
     {
         *("view", "reshape", "flatten", "unsqueeze", "squeeze", "transpose", "t", "permute", "expand", "expand_as"),
-        *("contiguous", "clone", "detach", "to", "long", "int", "__getitem__", "select", "narrow"),
+        *("contiguous", "clone", "detach", "__getitem__", "select", "narrow"),
     }
 )
-"""Functions that put the same numbers, or some of them, in other places."""
+"""Functions that put the same numbers, or some of them, in other places. A conversion makes others of them (of -inf, of
+what is too large), and is computed."""
 
 
 def numbers_for_all_sizes(index: Any) -> tuple[int, int] | None:
@@ -69,7 +70,7 @@ def numbers_for_all_sizes(index: Any) -> tuple[int, int] | None:
         numbers = computed_from(recipe, {}, done)
     except NotComputed:
         return None
-    return int(numbers.min()), int(numbers.max())
+    return (int(numbers.min()), int(numbers.max())) if numbers.dtype in INTEGERS else None
 
 
 def _name(recipe: Recipe) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -82,6 +83,27 @@ def test_a_table_without_the_last_buckets_is_not_proven_to_have_them(rows: int) 
 def test_the_numbers_go_as_far_as_a_tensor_can_be_large() -> None:
     assert shapelint.analyze(Logarithm(16), (1, "T", 4)).certainty == "proven"
     assert shapelint.analyze(Logarithm(15), (1, "T", 4)).certainty == "probed"
+
+
+class Nowhere(nn.Module):
+    """The logarithm of no distance is no number that a table has, whatever it is made."""
+
+    def __init__(self, convert: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.bias = nn.Embedding(40, 2)
+        self.convert = convert
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(x.shape[1])
+        return self.bias(self.convert(torch.log2((places[None, :] - places[:, None]).abs().float())))
+
+
+@pytest.mark.parametrize("convert", [lambda x: x.long(), lambda x: (x - x).int(), lambda x: x.to(torch.int64)[None]])
+def test_what_a_conversion_makes_of_no_number_is_looked_up(convert: Callable[[Tensor], Tensor]) -> None:
+    model = Nowhere(convert)
+    analysis = shapelint.analyze(model, (1, "T", 4))
+    assert analysis.certainty == "probed", analysis.certainty_reasons
+    _agrees(model, analysis)
 
 
 def test_positions_of_two_ramps_are_only_tried() -> None:
