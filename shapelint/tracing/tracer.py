@@ -24,7 +24,6 @@ from typing import Any, cast
 import islpy as isl
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
@@ -40,7 +39,7 @@ from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
 from shapelint.sizes.settling import Settling
-from shapelint.tracing import exploring, handlers, places, state
+from shapelint.tracing import eager, exploring, handlers, places, state
 from shapelint.tracing.contents import is_in_place, join_contents, note_contents
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
@@ -53,30 +52,6 @@ from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Alternatives, Played, Question, asked, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import known_result, plain_numbers
-
-MANY_ELEMENTS = 2**14
-"""Tensors that are learned (a decoder's queries) are computed with if they have at most as many elements together."""
-
-_COSTLY = frozenset(
-    {
-        functional.linear,
-        functional.conv1d,
-        functional.conv2d,
-        functional.conv3d,
-        functional.scaled_dot_product_attention,
-        torch.matmul,
-        torch.Tensor.matmul,
-        torch.Tensor.__matmul__,
-        torch.bmm,
-        torch.Tensor.bmm,
-        torch.addmm,
-        torch.baddbmm,
-    }
-)
-"""Functions whose result's contents no size depends on, and which take long on wide layers."""
-
-_WRITTEN_IN_PYTHON = frozenset({torch.eye, torch.hann_window, torch.hamming_window})
-"""Functions that make tensors and, on the meta device, import the compiler to do so, which takes seconds."""
 
 _original_call: Any = unexchanged(nn.Module.__call__)
 
@@ -503,9 +478,9 @@ class Tracer:
             if items is not None:
                 return self._join_repeated(rule, func, items, args[1:], kwargs)
         if not _has_symbolic(args, kwargs):
-            if rule is None or not _only_sizes_matter(func, args, kwargs):
-                return _call_real(func, args, kwargs)
-            return self._apply(rule, "function", func, self.layers[-1], args, kwargs, _call_real)
+            if rule is None or not eager.only_sizes_matter(func, args, kwargs):
+                return eager.call_real(func, args, kwargs)
+            return self._apply(rule, "function", func, self.layers[-1], args, kwargs, eager.call_real)
         out = kwargs.get("out")
         if type(out) is SymbolicTensor and rule is not None:
             return self._written_into(out, rule, func, args, kwargs)
@@ -516,10 +491,10 @@ class Tracer:
         if rule is not None:
             return self._step(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
-            return _property(func, args[0])
+            return eager.read_property(func, args[0])
         if getattr(func, "__name__", "") == "__set__" and type(args[0]) is SymbolicTensor:
             self.path.forget_steps()
-            return _set_property(func, args[0], args[1])
+            return eager.set_property(func, args[0], args[1])
         if isinstance(func, torch.jit.ScriptFunction):
             plain = getattr(func, "_torchdynamo_inline", None)
             if plain is not None:
@@ -819,37 +794,6 @@ def _has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
 
 
-def _only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether real tensors need no computing: they have no contents (meta), or many that no size depends on."""
-    if func in _WRITTEN_IN_PYTHON:
-        return str(kwargs.get("device")) == "meta"
-    given = args[0] if args and type(args[0]) in (list, tuple) else args
-    tensors = [a for a in given if isinstance(a, torch.Tensor)]
-    if func in _COSTLY:
-        return sum(t.numel() for t in tensors) > MANY_ELEMENTS
-    # a rule makes a new tensor, and properties are cheap as they are
-    return any(t.is_meta for t in tensors) and not is_in_place(func) and getattr(func, "__name__", "") != "__get__"
-
-
-def _call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A torch function on real tensors: buffers, parameters, tables computed in forward."""
-    try:
-        return func(*args, **kwargs)
-    except RuntimeError as error:
-        # The input's device is meta while the model may be on another: what meets is brought together there.
-        if "device" not in str(error):
-            raise
-        return func(*_to_meta(args), **_to_meta(kwargs))
-
-
-def _to_meta(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.to("meta")
-    if isinstance(value, dict):
-        return {k: _to_meta(v) for k, v in value.items()}
-    return type(value)(_to_meta(v) for v in value) if type(value) in (list, tuple) else value
-
-
 def _settled(value: Any, settling: Settling) -> Any:
     """An argument with the sizes in it as they read for the sizes on the path."""
     if type(value) is SymbolicTensor:
@@ -872,21 +816,6 @@ def _is_list_of_sizes(first: Any) -> bool:
     if type(first) in (list, tuple):
         return bool(first) and _is_list_of_sizes(first[0])
     return type(first) is SymbolicTensor and first.value is not None
-
-
-def _property(func: Any, tensor: SymbolicTensor) -> Any:
-    """A tensor property without a rule: what the empty meta tensor says of itself (device, layout, is_cuda)."""
-    if func == torch.Tensor.data.__get__:  # type: ignore[attr-defined]
-        return tensor
-    with torch._C.DisableTorchFunctionSubclass():
-        return func(tensor)
-
-
-def _set_property(func: Any, tensor: SymbolicTensor, value: Any) -> None:
-    """``y.data = x`` makes ``y`` what ``x`` is; what else can be set (``requires_grad``) changes no size."""
-    if func == torch.Tensor.data.__set__ and type(value) is SymbolicTensor:  # type: ignore[attr-defined]
-        tensor.sizes, tensor.call, tensor.value, tensor.strided = value.sizes, value.call, value.value, value.strided
-        tensor.ramp, tensor.extent, tensor.recipe = value.ramp, value.extent, value.recipe
 
 
 def _any_dtype(call: Call) -> torch.dtype:

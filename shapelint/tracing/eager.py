@@ -1,0 +1,81 @@
+"""What torch itself says while a model is traced: of real tensors, and of what a symbolic tensor has no size for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from shapelint.tracing.contents import is_in_place
+from shapelint.tracing.tensor import SymbolicTensor
+
+MANY_ELEMENTS = 2**14
+"""Tensors that are learned (a decoder's queries) are computed with if they have at most as many elements together."""
+
+_COSTLY = frozenset(
+    {
+        functional.linear,
+        functional.conv1d,
+        functional.conv2d,
+        functional.conv3d,
+        functional.scaled_dot_product_attention,
+        torch.matmul,
+        torch.Tensor.matmul,
+        torch.Tensor.__matmul__,
+        torch.bmm,
+        torch.Tensor.bmm,
+        torch.addmm,
+        torch.baddbmm,
+    }
+)
+"""Functions whose result's contents no size depends on, and which take long on wide layers."""
+
+_WRITTEN_IN_PYTHON = frozenset({torch.eye, torch.hann_window, torch.hamming_window})
+"""Functions that make tensors and, on the meta device, import the compiler to do so, which takes seconds."""
+
+
+def only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether real tensors need no computing: they have no contents (meta), or many that no size depends on."""
+    if func in _WRITTEN_IN_PYTHON:
+        return str(kwargs.get("device")) == "meta"
+    given = args[0] if args and type(args[0]) in (list, tuple) else args
+    tensors = [a for a in given if isinstance(a, torch.Tensor)]
+    if func in _COSTLY:
+        return sum(t.numel() for t in tensors) > MANY_ELEMENTS
+    # a rule makes a new tensor, and properties are cheap as they are
+    return any(t.is_meta for t in tensors) and not is_in_place(func) and getattr(func, "__name__", "") != "__get__"
+
+
+def call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A torch function on real tensors: buffers, parameters, tables computed in forward."""
+    try:
+        return func(*args, **kwargs)
+    except RuntimeError as error:
+        # The input's device is meta while the model may be on another: what meets is brought together there.
+        if "device" not in str(error):
+            raise
+        return func(*_to_meta(args), **_to_meta(kwargs))
+
+
+def _to_meta(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to("meta")
+    if isinstance(value, dict):
+        return {k: _to_meta(v) for k, v in value.items()}
+    return type(value)(_to_meta(v) for v in value) if type(value) in (list, tuple) else value
+
+
+def read_property(func: Any, tensor: SymbolicTensor) -> Any:
+    """A tensor property without a rule: what the empty meta tensor says of itself (device, layout, is_cuda)."""
+    if func == torch.Tensor.data.__get__:  # type: ignore[attr-defined]
+        return tensor
+    with torch._C.DisableTorchFunctionSubclass():
+        return func(tensor)
+
+
+def set_property(func: Any, tensor: SymbolicTensor, value: Any) -> None:
+    """``y.data = x`` makes ``y`` what ``x`` is; what else can be set (``requires_grad``) changes no size."""
+    if func == torch.Tensor.data.__set__ and type(value) is SymbolicTensor:  # type: ignore[attr-defined]
+        tensor.sizes, tensor.call, tensor.value, tensor.strided = value.sizes, value.call, value.value, value.strided
+        tensor.ramp, tensor.extent, tensor.recipe = value.ramp, value.extent, value.recipe
