@@ -8,6 +8,7 @@ known, and nothing is required of it.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,8 @@ from shapelint.ops.registry import is_tensor
 from shapelint.sizes import Dim, Size, implied, smax
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-_EXACT = (torch.int64, torch.int32, torch.float64, torch.float32)
-"""What holds whole numbers as they are, as large as positions get."""
+_EXACT = (torch.int64, torch.int32, torch.float64, torch.float32, torch.bool)
+"""What holds whole numbers as they are, as large as positions get; truth values are the numbers 0 and 1."""
 
 _MANY = 2**16
 """A real tensor with more elements is not looked through."""
@@ -36,6 +37,19 @@ CONSTANT: dict[str, int | None] = {
     **dict.fromkeys(("full", "full_like", "new_full", "fill")),
 }
 """Functions that put one number everywhere; ``None``: the one they are given."""
+
+_TO_TRUTH = frozenset({"to", "bool", "type", "type_as", "contiguous", "clone", "detach", "cpu"})
+_NOT = frozenset({"logical_not", "bitwise_not", "__invert__"})
+_OF_TRUTHS: dict[str, Callable[[Any, Any], Any]] = {
+    **{name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **{f"__{name}__": getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **dict.fromkeys(("__and__", "__rand__", "logical_and", "bitwise_and"), lambda a, b: a and b),
+    **dict.fromkeys(("__or__", "__ror__", "logical_or", "bitwise_or"), lambda a, b: a or b),
+}
+"""Functions of two numbers that give a truth value."""
+
+_ROUNDED_ABOVE = 2**24
+"""Single precision has all whole numbers up to this."""
 
 _EXPANSIONS = frozenset({"expand", "expand_as", "broadcast_to", "repeat"})
 _SUMS = {"add": (1, 1), "__add__": (1, 1), "__radd__": (1, 1), "sub": (1, -1), "__sub__": (1, -1), "__rsub__": (-1, 1)}
@@ -61,6 +75,9 @@ def ramp_after(
     """
     if result.dtype not in _EXACT:
         return None
+    if result.dtype is torch.bool:
+        truth = _truth_after(name, args, kwargs, result, part)
+        return None if truth is None else Ramp(truth, (0,) * len(result.shape))
     number = result.value
     if type(number) is int or isinstance(number, Dim):
         return Ramp(number, ())
@@ -74,8 +91,45 @@ def ramp_after(
         return _multiple(args[0], args[1]) or _multiple(args[1], args[0])
     if name == "meshgrid" and args and part is not None:
         return _of_grid(args, kwargs, part)
+    if name == "diff":
+        return _differences(*args, **kwargs)
     source = ramp_of(args[0]) if args and is_tensor(args[0]) and part is None else None
     return None if source is None else _made_of(source, name, args, kwargs, result)
+
+
+def _truth_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], result: Any, part: int | None) -> int | None:
+    """The truth value in all of a function's result, ``None`` if there may be different ones."""
+    if type(result.value) is bool and not result.shape:
+        return int(result.value)
+    if name in CONSTANT:
+        made = _constant(name, args, kwargs, 0)
+        return None if made is None else _truth(made)
+    of_two = _OF_TRUTHS.get(name)
+    if of_two is not None:
+        numbers = [_same_everywhere(each) for each in args]
+        return None if kwargs or len(args) != 2 or None in numbers else int(bool(of_two(*numbers)))
+    source = ramp_of(args[0]) if args and is_tensor(args[0]) and part is None else None
+    if source is None:
+        return None
+    if name in _NOT:
+        truth = _truth(source)
+        return None if truth is None else 1 - truth
+    if name in _TO_TRUTH:
+        return _truth(source)
+    made = _made_of(source, name, args, kwargs, result) if args[0].dtype is torch.bool and name != "cumsum" else None
+    return None if made is None else _truth(made)
+
+
+def _truth(ramp: Ramp) -> int | None:
+    return None if any(ramp.steps) or type(ramp.start) is not int else int(ramp.start != 0)
+
+
+def _same_everywhere(value: Any) -> int | None:
+    """The plain number that a value is, or that all elements of a tensor are."""
+    ramp = ramp_of(value) if is_tensor(value) else None
+    number = value if ramp is None else ramp.start
+    known = type(number) in (int, bool) and abs(number) <= _ROUNDED_ABOVE
+    return int(number) if known and (ramp is None or not any(ramp.steps)) else None
 
 
 def _made_of(source: Ramp, name: str, args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> Ramp | None:
@@ -93,6 +147,8 @@ def _made_of(source: Ramp, name: str, args: Sequence[Any], kwargs: dict[str, Any
         return _regrouped(source, before, after)
     if name in _EXPANSIONS:
         return _expanded(source, before, after)
+    if name == "interpolate":
+        return _resized(source, *args, **kwargs)
     rearranged = _REARRANGEMENTS.get(name)
     return None if rearranged is None else rearranged(source, args, kwargs)
 
@@ -168,7 +224,9 @@ def _expanded(ramp: Ramp, before: Shape, after: Shape) -> Ramp | None:
 
 
 def _regrouped(ramp: Ramp, before: Shape, after: Shape) -> Ramp | None:
-    """Numbers of which only dimensions of size 1 come and go."""
+    """Numbers of which only dimensions of size 1 come and go, or that are all the same."""
+    if not any(ramp.steps):
+        return Ramp(ramp.start, (0,) * len(after))
     kept = [(size, step) for size, step in zip(before, ramp.steps, strict=True) if not same(size, 1)]
     places = [axis for axis, size in enumerate(after) if not same(size, 1)]
     if len(kept) != len(places) or not all(same(size, after[a]) for (size, _), a in zip(kept, places, strict=True)):
@@ -189,12 +247,37 @@ def _running_sum(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ram
     return Ramp(ramp.start, tuple(steps))
 
 
+def _differences(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Ramp | None:
+    """The steps of a ramp, with one more before it where what is prepended goes on the same way."""
+    ramp = ramp_of(input)
+    if ramp is None or not ramp.steps or n != 1 or type(dim) is not int or append is not None:
+        return None
+    step, others = ramp.steps[dim], list(ramp.steps)
+    if prepend is not None:
+        first = ramp_of(prepend)
+        if first is None or len(first.steps) != len(others) or not same(prepend.shape[dim], 1):
+            return None
+        others[dim] = first.steps[dim]
+        start: Any = ramp.start
+        jump = start - first.start
+        if list(first.steps) != others or type(jump) is not int or jump != step:
+            return None
+    return Ramp(step, (0,) * len(others))
+
+
+def _resized(ramp: Ramp, input: Any, *args: Any, mode: str = "nearest", **options: Any) -> Ramp | None:
+    """A picture of one colour, of which the nearest pixel is taken."""
+    mode = next((each for each in args if type(each) is str), mode)
+    return None if any(ramp.steps) or not mode.startswith("nearest") else ramp
+
+
 def _constant(name: str, args: Sequence[Any], kwargs: dict[str, Any], ndim: int) -> Ramp | None:
     number: Any = CONSTANT[name]
     if number is None:
         given = [kwargs[key] for key in ("fill_value", "value") if key in kwargs] or list(args[1:])
         number = given[-1] if given else None
         number = getattr(number, "value", None) if is_tensor(number) else number
+    number = int(number) if type(number) is bool else number
     return Ramp(number, (0,) * ndim) if type(number) is int or isinstance(number, Dim) else None
 
 

@@ -34,10 +34,11 @@ _VIEWS = frozenset(
             "t",
         ),
         *("permute", "movedim", "select", "narrow", "expand", "expand_as", "diagonal", "unbind", "split", "chunk"),
-        *("detach", "contiguous", "swapaxes", "unfold", "T", "mT"),
+        *("detach", "contiguous", "swapaxes", "unfold", "T", "mT", "ravel", "moveaxis", "swapdims", "reshape_as"),
+        *("broadcast_to", "tensor_split", "to", "type", "type_as", "bool", "int", "long", "float", "double", "cpu"),
     }
 )
-"""Functions whose result may share its elements with their first argument."""
+"""Functions whose result may share its elements with their first argument; conversions too, where none is needed."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -47,10 +48,19 @@ def is_in_place(func: Any) -> bool:
     return (name.endswith("_") and not name.endswith("__")) or (name.startswith("__i") and name[3:-2] in _IN_PLACE)
 
 
-def note_contents(call: Call, made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Note what is known of the numbers in what a function gave, or in what it changed."""
+def note_contents(call: Call, made: Any, first: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note what is known of the numbers in what a function gave, or in what it changed; of what layers give, nothing.
+
+    Args:
+        first: what it was called with first.
+    """
+    if call.kind == "module":
+        if vars(call.target).get("inplace"):
+            note_unknown_change(first)
+        return
     name = getattr(call.target, "__name__", "")
-    first = args[0] if args else None
+    if kwargs and kwargs.get("inplace"):
+        note_unknown_change(first)
     if name not in _ANEW and not call.in_place and _are_data(first, made):
         return
     if name == "__setitem__" or is_in_place(call.target):
@@ -86,11 +96,11 @@ def _note(
         tensor.ramp = ramp_after(name, args, kwargs, tensor)
         return
     tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
-    if tensor.recipe is not None and name in _VIEWS and type(args[0]) is SymbolicTensor:
+    tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
+    if name in _VIEWS and (tensor.recipe is not None or tensor.ramp is not None) and type(args[0]) is SymbolicTensor:
         tensor.base = args[0]
         tensor.sharing = args[0].sharing = args[0].sharing or [args[0]]
         tensor.sharing.append(tensor)
-    tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
     if tensor.ramp is not None and type(tensor.recipe) is Recipe:
         tensor.recipe = dataclasses.replace(tensor.recipe, ramp=tensor.ramp, like=Blank(tensor.sizes, tensor.kind))
     if tensor.ramp is None:
@@ -112,6 +122,13 @@ def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwar
         if other is not tensor:
             other.recipe = through if other is base else Unfollowed()
             other.ramp = other.extent = None
+
+
+def note_unknown_change(tensor: Any) -> None:
+    """Forget what was known of a tensor, and of those that share its elements: something was written into it."""
+    if type(tensor) is SymbolicTensor and not (tensor.recipe is None and tensor.ramp is None and tensor.extent is None):
+        for each in tensor.sharing or (tensor,):
+            each.recipe, each.ramp, each.extent = Unfollowed(), None, None
 
 
 def _out_of_place(name: str) -> str:

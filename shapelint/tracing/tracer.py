@@ -40,7 +40,7 @@ from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
 from shapelint.sizes.settling import Settling
 from shapelint.tracing import eager, exploring, handlers, places, state
-from shapelint.tracing.contents import is_in_place, join_contents, note_contents
+from shapelint.tracing.contents import is_in_place, join_contents, note_contents, note_unknown_change
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.loops.repeated import Repeated
@@ -154,6 +154,9 @@ class Tracer:
             joined = [exploring.join(members, self._join_tensors) for members in groups]
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"what the model returns differs too much from size to size ({reason})") from reason
+        for one, other in itertools.combinations(joined, 2):
+            if not one.domain.intersect(other.domain).is_empty():
+                raise Undecided("what the model returns is decided by what tensors hold")
         if self.path.by_products is not None:
             self._check_products(joined, self.path.by_products)
         return [(outcome.domain.without_products(), outcome.value) for outcome in joined]
@@ -580,10 +583,9 @@ class Tracer:
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
         made = self._finish(call, result, first)
         name = _short_name(target)
-        if kind == "function":
-            note_contents(call, made, args, kwargs)
-            if made is None:  # `x[i] = y`
-                self.path.forget_steps()
+        note_contents(call, made, first, args, kwargs)
+        if made is None and kind == "function":  # `x[i] = y`
+            self.path.forget_steps()
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
@@ -670,6 +672,8 @@ class Tracer:
         result = probe(func, args, kwargs, self.path.domain, why)
         if why not in self.probes:
             self.probes.append(why)
+        if args and is_in_place(func):
+            note_unknown_change(args[0])
         return self._finish(call, result, args[0] if args else None)
 
     # --- what is written down -----------------------------------------------------------------------

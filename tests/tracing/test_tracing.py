@@ -628,3 +628,24 @@ def test_layers_made_for_the_size_of_the_input_are_followed() -> None:
     analysis = shapelint.analyze(Making(), ("N", 2, "T"))
     assert analysis.certainty == "proven", analysis.certainty_reasons
     assert analysis.output_shape(N=3, T=7) == ((3, 2, 4), (7, 2), (3, 2, 7))
+
+
+def test_what_data_decide_to_return_is_not_proven() -> None:
+    """Of two structures for the same sizes neither is the one the model returns."""
+
+    class Single(nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return x[..., 1:] if (x > 0).any() else (x, x)
+
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Single()
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.inner(x)
+
+    for model in (Single(), Pair()):
+        analysis = shapelint.analyze(model, ("N", 3, "T"))
+        assert analysis.certainty == "enumerated"
+        assert "what tensors hold" in " ".join(analysis.certainty_reasons)
