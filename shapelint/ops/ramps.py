@@ -20,7 +20,7 @@ from shapelint.ops.registry import is_tensor
 from shapelint.sizes import Dim, Size, implied, smax
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-_EXACT = (torch.int64, torch.int32, torch.float64, torch.float32, torch.bool)
+EXACT = (torch.int64, torch.int32, torch.float64, torch.float32, torch.bool)
 """What holds whole numbers as they are, as large as positions get; truth values are the numbers 0 and 1."""
 
 _MANY = 2**16
@@ -73,7 +73,7 @@ def ramp_after(
         part: which of its results is meant, if there are several.
         result: the tensor, of which shape and dtype are known.
     """
-    if result.dtype not in _EXACT:
+    if result.dtype not in EXACT:
         return None
     if result.dtype is torch.bool:
         truth = _truth_after(name, args, kwargs, result, part)

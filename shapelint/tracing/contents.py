@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from shapelint.ops.extents import Extent, extent_after, extent_of, extent_of_contents
-from shapelint.ops.ramps import CONSTANT, ramp_after
+from shapelint.ops.ramps import CONSTANT, EXACT, Ramp, ramp_after
 from shapelint.ops.recipes import ON_SIZES_ONLY, Blank, Cases, Recipe, Unfollowed, recipe_after, written_through
 from shapelint.sizes import Dim, Domain
 from shapelint.tracing.joining import join_sizes
@@ -92,20 +92,25 @@ def _note(
     tensor: SymbolicTensor, name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], part: int | None
 ) -> None:
     if type(tensor.value) is int or isinstance(tensor.value, Dim):
-        tensor.recipe = Recipe(torch.tensor, (tensor.value,), {"dtype": tensor.kind})
-        tensor.ramp = ramp_after(name, args, kwargs, tensor)
-        return
-    tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
-    tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
+        note_number(tensor)
+    else:
+        tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
+        tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
+        if tensor.ramp is not None and type(tensor.recipe) is Recipe:
+            tensor.recipe = dataclasses.replace(tensor.recipe, ramp=tensor.ramp, like=Blank(tensor.sizes, tensor.kind))
+        if tensor.ramp is None:
+            contents = extent_of_contents(tensor.value)
+            tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)
     if name in _VIEWS and (tensor.recipe is not None or tensor.ramp is not None) and type(args[0]) is SymbolicTensor:
         tensor.base = args[0]
         tensor.sharing = args[0].sharing = args[0].sharing or [args[0]]
         tensor.sharing.append(tensor)
-    if tensor.ramp is not None and type(tensor.recipe) is Recipe:
-        tensor.recipe = dataclasses.replace(tensor.recipe, ramp=tensor.ramp, like=Blank(tensor.sizes, tensor.kind))
-    if tensor.ramp is None:
-        contents = extent_of_contents(tensor.value)
-        tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)
+
+
+def note_number(tensor: SymbolicTensor) -> None:
+    """Note that a 0-d tensor holds a known size."""
+    tensor.recipe = Recipe(torch.tensor, (tensor.value,), {"dtype": tensor.kind})
+    tensor.ramp = Ramp(tensor.value, ()) if tensor.kind in EXACT and tensor.kind is not torch.bool else None
 
 
 def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -121,14 +126,14 @@ def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwar
     for other in tensor.sharing:
         if other is not tensor:
             other.recipe = through if other is base else Unfollowed()
-            other.ramp = other.extent = None
+            other.ramp = other.extent = other.value = None
 
 
 def note_unknown_change(tensor: Any) -> None:
     """Forget what was known of a tensor, and of those that share its elements: something was written into it."""
     if type(tensor) is SymbolicTensor and not (tensor.recipe is None and tensor.ramp is None and tensor.extent is None):
         for each in tensor.sharing or (tensor,):
-            each.recipe, each.ramp, each.extent = Unfollowed(), None, None
+            each.recipe, each.ramp, each.extent, each.value = Unfollowed(), None, None, None
 
 
 def _out_of_place(name: str) -> str:

@@ -40,7 +40,7 @@ from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
 from shapelint.sizes.settling import Settling
 from shapelint.tracing import eager, exploring, handlers, places, state
-from shapelint.tracing.contents import is_in_place, join_contents, note_contents, note_unknown_change
+from shapelint.tracing.contents import is_in_place, join_contents, note_contents, note_number, note_unknown_change
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.loops.repeated import Repeated
@@ -51,7 +51,7 @@ from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Alternatives, Played, Question, asked, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
-from shapelint.tracing.values import known_result, plain_numbers
+from shapelint.tracing.values import SIZES, Numbers, kind_of, known_result, learn_kind, only_numbers, plain_numbers
 
 _original_call: Any = unexchanged(nn.Module.__call__)
 
@@ -532,7 +532,12 @@ class Tracer:
                 return known[1]
         branches = len(frame.taken)
         try:
-            result = self._apply(rule, kind, target, layer, args, kwargs)
+            numbers = None if kwargs else only_numbers(target, args)
+            result = None if numbers is None or self.path.over else self._of_numbers(numbers, target, layer, args)
+            if result is None:
+                result = self._apply(rule, kind, target, layer, args, kwargs)
+                if numbers is not None:
+                    learn_kind(numbers, result)
         except Exception:
             frame.steps.append(None)  # the model may catch it, and call the same function again
             raise
@@ -540,6 +545,26 @@ class Tracer:
         once = type(result) is SymbolicTensor and len(frame.taken) == branches
         frame.steps.append((target, result, self.path.domain) if once else None)
         return result
+
+    def _of_numbers(self, numbers: Numbers, target: Any, layer: str, args: tuple[Any, ...]) -> SymbolicTensor | None:
+        """A function of known numbers alone, ``None`` if it is not known yet what dtype its result has."""
+        kind = kind_of(numbers)
+        if kind is None:
+            return None
+        self._check_time()
+        meaning, known, _ = numbers
+        call = Call(next(self.indices), "function", target, layer, args, {}, places.caller(), self.path.sizes)
+        if self.path.rounds:
+            self.in_rounds.append(call)
+        self.calls.append(call)
+        number = meaning(*known)
+        tensor = symbolic_tensor((), kind, call, number)
+        if type(number) in SIZES:
+            note_number(tensor)
+        else:
+            note_contents(call, tensor, args[0], args, {})
+        call.outputs = (tensor,)
+        return tensor
 
     def _note_sizes(self, tensor: SymbolicTensor, after: Sequence[Any]) -> None:
         """A tensor gets another shape in place: the next path starts from the one it had."""

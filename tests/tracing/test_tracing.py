@@ -649,3 +649,63 @@ def test_what_data_decide_to_return_is_not_proven() -> None:
         analysis = shapelint.analyze(model, ("N", 3, "T"))
         assert analysis.certainty == "enumerated"
         assert "what tensors hold" in " ".join(analysis.certainty_reasons)
+
+
+class Numbers(nn.Module):
+    """Computes with numbers in 0-d tensors and returns as many columns as they say."""
+
+    step: torch.Tensor
+
+    def __init__(self, count: Callable[[Any, int], Any], dtype: torch.dtype = torch.int64) -> None:
+        super().__init__()
+        self.register_buffer("step", torch.tensor(3, dtype=dtype))
+        self._count = count
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.new_zeros(1, int(self._count(self, x.shape[-1])))
+
+
+def _aliased(m: Numbers, size: int) -> Any:
+    same = m.step + size
+    other = same.to(torch.int64)
+    other += 5
+    return same
+
+
+NUMBERS: dict[str, Callable[[Numbers, int], Any]] = {
+    "codec": lambda m, t: torch.ceil((t - m.step + 4) / m.step + 1).to(torch.int64) * m.step + 3 - m.step,
+    "again and again": lambda m, t: ((t + m.step) - m.step + (t + m.step)) - m.step,
+    "floored": lambda m, t: (t + m.step) // 2 + (t + m.step) // m.step,
+    "compared": lambda m, t: t + (1 if (t + m.step) * 2 > m.step + 30 else 2),
+    "truth": lambda m, t: (t - m.step + 9).to(torch.bool).to(torch.int64) + (m.step - m.step).to(torch.bool),
+    "as they were": _aliased,
+    "a float": lambda m, t: (t + m.step) * 0.5 + (t + m.step) / 2,
+}
+
+
+@pytest.mark.parametrize("count", NUMBERS.values(), ids=NUMBERS)
+def test_numbers_in_tensors_are_what_pytorch_makes_of_them(count: Callable[[Numbers, int], Any]) -> None:
+    # twice, as the dtypes of the first time are remembered
+    for dtype in (torch.int64, torch.int32, torch.float32, torch.int64):
+        analysis = shapelint.analyze(Numbers(count, dtype), (1, "T"))
+        asked = oracle.Oracle(functools.partial(Numbers, count, dtype), (1, "T"), device="cpu")
+        assert oracle.same_answer(analysis, asked, [{"T": size} for size in range(1, 40)]) == []
+
+
+def test_the_dtype_of_numbers_in_tensors_is_not_that_of_another_default() -> None:
+    class Halved(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            half = torch.tensor(x.shape[-1]) / 2
+            return (half + 1).expand(x.shape[-1])
+
+    dtypes = []
+    before = torch.get_default_dtype()
+    try:
+        for default in (torch.float32, torch.float64, torch.float32):
+            torch.set_default_dtype(default)
+            trace = shapelint.analyze(Halved(), (1, "T")).trace
+            assert trace is not None
+            dtypes.append(trace.outcomes[0][1].dtype)
+    finally:
+        torch.set_default_dtype(before)
+    assert dtypes == [torch.float32, torch.float64, torch.float32]
