@@ -17,8 +17,10 @@ from shapelint.limits import Limits
 from shapelint.ops import plugins
 from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
+from shapelint.sizes.expr import is_count
 from shapelint.tracing import Trace, places, trace
 from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_inputs
+from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.running import Runner, shapes, tensors
 from shapelint.tracing.state import modules_by_name
 
@@ -133,6 +135,8 @@ class Analysis:
         given = self.inputs.main_shape()
         for tensor in tensors(value):
             if len(tensor.sizes) == len(given) and len(given) > 2:
+                if any(map(is_count, names_in(tensor.sizes[2:]))):
+                    return False
                 return all_of(*(a == b for a, b in zip(tensor.sizes[2:], given[2:], strict=True)))
         return False
 

@@ -111,7 +111,7 @@ def _parts(output: Any) -> list[Any]:
         return list(output)
     if dataclasses.is_dataclass(output):
         return [getattr(output, entry.name) for entry in dataclasses.fields(output)]
-    if isinstance(output, torch.Tensor | nn.Module):
+    if isinstance(output, torch.Tensor | nn.Module) or output is DATA_DEPENDENT:
         return []
     # An object of the user's own (a distribution with its mean and variance): its attributes, in order.
     return list(getattr(output, "__dict__", {}).values())

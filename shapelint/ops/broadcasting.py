@@ -9,7 +9,19 @@ from typing import Any
 import torch
 
 from shapelint.ops.dimensions import Shape, fail
-from shapelint.sizes import Dim, Size, all_of, any_of, implied, negate, note_accident, possible, require, select
+from shapelint.sizes import (
+    Dim,
+    Size,
+    all_of,
+    any_of,
+    implied,
+    negate,
+    note_accident,
+    possible,
+    product,
+    require,
+    select,
+)
 
 _MISMATCH = "sizes {} and {} meet in dimension {}: they differ and neither is 1, so they cannot broadcast"
 
@@ -211,3 +223,16 @@ def complex_of(dtype: torch.dtype) -> torch.dtype:
 
 
 _REAL_OF = {number: part for part, number in _COMPLEX_OF.items()}
+
+
+def repeated_by_expanding(before: Shape, after: Shape) -> Size | None:
+    """How often each element is there once a shape is expanded to another; ``None`` if the sizes do not say."""
+    added = len(after) - len(before)
+    repeated = list(after[:added])
+    for old, new in zip(before, after[added:], strict=True):
+        if type(old) is int and old == 1:
+            repeated.append(new)
+        elif not (old is new or implied(old == new)):
+            return None
+    total: Size = product(repeated)
+    return total

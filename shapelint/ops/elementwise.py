@@ -10,7 +10,8 @@ from torch import nn
 
 from shapelint.ops.broadcasting import broadcast, broadcast_into, complex_of, floating, promoted, real_of
 from shapelint.ops.dimensions import axis_index, exact_divide, fail, refuse_out
-from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
+from shapelint.ops.indexing import nonzero
+from shapelint.ops.registry import Spec, TensorLike, is_tensor, shape_rule
 from shapelint.sizes import any_of, require
 
 
@@ -399,19 +400,19 @@ def masked_scatter(input: TensorLike, mask: TensorLike, source: TensorLike) -> S
 
 
 @shape_rule(torch.where)
-def where(condition: TensorLike, input: Any = None, other: Any = None, **options: Any) -> Spec:
-    """A choice between two operands; all three broadcast."""
+def where(condition: TensorLike, input: Any = None, other: Any = None, **options: Any) -> Any:
+    """A choice between two operands; all three broadcast. Without operands, where the condition is true."""
     if options:
         refuse_out(options)
     if input is None or other is None:
-        raise Unsupported("where(condition) gives a size that depends on the data")
+        return nonzero(condition, as_tuple=True)
     shape = _shape_of(condition, input, other)
     dtype = promoted(input, other)
     return Spec(shape, dtype or next(each.dtype for each in (input, other) if is_tensor(each)))
 
 
 @shape_rule(torch.Tensor.where)
-def where_method(input: TensorLike, condition: TensorLike, other: Any) -> Spec:
+def where_method(input: TensorLike, condition: TensorLike, other: Any) -> Any:
     """``input.where(condition, other)``."""
     return where(condition, input, other)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from shapelint.ops.broadcasting import broadcast, broadcast_into
+from shapelint.ops.broadcasting import broadcast, broadcast_into, repeated_by_expanding
 from shapelint.ops.dimensions import (
     Shape,
     axis_index,
@@ -22,6 +22,7 @@ from shapelint.ops.dimensions import (
 from shapelint.ops.extents import require_indices
 from shapelint.ops.registry import DependsOnContents, Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Dim, Size, all_of, any_of, implied, product, require, smax, smin
+from shapelint.sizes.path import content_count
 
 # -- subscripts ----------------------------------------------------------------------------------------------
 
@@ -38,10 +39,8 @@ def getitem(input: TensorLike, index: Any) -> Spec:
 @shape_rule("__setitem__")
 def setitem(input: TensorLike, index: Any, value: Any) -> None:
     """``x[...] = value``: the value must broadcast to what the subscript selects."""
-    if _is_mask(index) and (not is_tensor(value) or not value.ndim) and not _is_known(index):
-        return
-    if not is_tensor(value):
-        subscripted(input.shape, index)
+    if not is_tensor(value) or not value.ndim:
+        subscripted(input.shape, index, counted=False)
         return
     target = subscripted(input.shape, index)
     given = value.shape
@@ -50,19 +49,13 @@ def setitem(input: TensorLike, index: Any, value: Any) -> None:
     broadcast_into(target, given)
 
 
-def _is_mask(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(is_tensor(part) and part.dtype in (torch.bool, torch.uint8) for part in parts)
-
-
-def _is_known(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(_is_mask(part) for each in parts for part in _selecting(each))
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Lookup:
-    """An index tensor or list in a subscript: which dimension it looks up, and its place among the results."""
+    """An index tensor or list in a subscript: which dimension it looks up, and its place among the results.
+
+    Attributes:
+        exists: what is looked up is known to be there.
+    """
 
     place: int
     axis: int
@@ -70,6 +63,7 @@ class _Lookup:
     shape: Shape
     items: Sequence[Size] = ()
     tensor: Any = None
+    exists: bool = False
 
 
 _LISTS_AS_TUPLES = 32
@@ -88,10 +82,14 @@ def _stands_for_tuple(index: Any) -> bool:
     )
 
 
-def subscripted(shape: Shape, index: Any) -> Shape:
-    """The shape of ``x[index]``."""
+def subscripted(shape: Shape, index: Any, *, counted: bool = True) -> Shape:
+    """The shape of ``x[index]``.
+
+    Args:
+        counted: False where nobody asks how many elements masks select; they are taken to select one.
+    """
     given = tuple(index) if isinstance(index, tuple) or _stands_for_tuple(index) else (index,)
-    parts = tuple(part for each in given for part in _selecting(each))
+    parts = tuple(part for each in given for part in _selecting(each, counted))
     consumed = sum(1 for part in parts if part is not None and part is not Ellipsis)
     if consumed > len(shape):
         fail("too many indices: {} for a tensor of {} dimensions", consumed, len(shape))
@@ -116,7 +114,7 @@ def subscripted(shape: Shape, index: Any) -> Shape:
                 _require_index(part, shape[axis], axis)
             elif isinstance(part, _Selected):
                 part.require_fits(shape[axis], axis)
-                lookups.append(_lookup(part.places, len(result), axis, shape[axis]))
+                lookups.append(_Lookup(len(result), axis, shape[axis], (part.count,), exists=True))
                 result.append(-1)
             elif not _selects(part, shape[axis], axis):
                 lookups.append(_lookup(part, len(result), axis, shape[axis]))
@@ -128,27 +126,32 @@ def subscripted(shape: Shape, index: Any) -> Shape:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Selected:
-    """One dimension's places that a mask of known contents selects."""
+    """One dimension's places that a mask selects, and how many these are."""
 
-    places: torch.Tensor
-    length: int
+    count: Size
+    length: Size
 
     def require_fits(self, size: Size, axis: int) -> None:
-        require(
-            size == self.length, "a mask of {} elements selects from dimension {} of size {}", self.length, axis, size
-        )
+        if size is not self.length:
+            reason = "a mask of {} elements selects from dimension {} of size {}"
+            require(size == self.length, reason, self.length, axis, size)
 
 
-def _selecting(part: Any) -> tuple[Any, ...]:
-    """A part of a subscript; a mask whose contents are known looks up places in as many dimensions as it has."""
+def _selecting(part: Any, counted: bool) -> tuple[Any, ...]:
+    """A part of a subscript; a mask looks up places in as many dimensions as it has."""
     if isinstance(part, list) and part and all(type(item) is bool for item in part):
         part = torch.tensor(part, device="cpu")
-    if not isinstance(part, torch.Tensor) or type(part) not in (torch.Tensor, nn.Parameter):
+    if not is_tensor(part) or not part.ndim or part.dtype not in (torch.bool, torch.uint8):
         return (part,)
-    if part.is_meta or not part.ndim or part.dtype not in (torch.bool, torch.uint8):
-        return (part,)
-    places = part.nonzero(as_tuple=True)
-    return tuple(_Selected(along, length) for along, length in zip(places, part.shape, strict=True))
+    count = selected_by(part) if counted else 1
+    return tuple(_Selected(count, length) for length in part.shape)
+
+
+def selected_by(mask: TensorLike) -> Size:
+    """How many elements of a tensor are not 0: a number, if its contents are known."""
+    if isinstance(mask, torch.Tensor) and type(mask) in (torch.Tensor, nn.Parameter) and not mask.is_meta:
+        return int(mask.count_nonzero())
+    return cast(Size, content_count(mask=mask))
 
 
 def _sliced(size: Size, part: slice) -> Size:
@@ -237,6 +240,8 @@ def _placed(result: list[Size], lookups: list[_Lookup]) -> Shape:
 def _require_lookup(lookup: _Lookup, kept: Sequence[Size], found: Shape) -> None:
     """Require that the indices exist, which torch checks only where it takes an element."""
     axis, size = lookup.axis, lookup.size
+    if lookup.exists:
+        return
     if not _surely_positive(size):
         require(any_of(size >= 1, *_empty(found)), _OUT_OF_RANGE, 0, axis, size)
     if lookup.tensor is not None:
@@ -398,10 +403,113 @@ def take(input: TensorLike, index: TensorLike) -> Spec:
     return Spec(index.shape)
 
 
-@shape_rule("masked_select", "nonzero", "argwhere", "bincount", "unique", "unique_consecutive", "equal", "allclose")
+# -- what contents decide ------------------------------------------------------------------------------------
+
+
+@shape_rule("equal", "allclose")
 def depends_on_contents(*args: Any, **kwargs: Any) -> Spec:
-    """Sizes or answers that only the values decide."""
+    """Answers that only the values decide."""
     raise DependsOnContents("what it returns depends on the contents of the tensors, not only on their sizes")
+
+
+@shape_rule("nonzero", "argwhere")
+def nonzero(input: TensorLike, as_tuple: bool = False, **options: Any) -> Any:
+    """The places of what is not 0: as many as the contents say."""
+    if options:
+        refuse_out(options)
+    count = selected_by(input)
+    if as_tuple:
+        return tuple(Spec((count,), torch.int64) for _ in input.shape or (1,))
+    return Spec((count, input.ndim), torch.int64)
+
+
+@shape_rule("nonzero_static")
+def nonzero_static(input: TensorLike, size: Size, fill_value: int = -1, **options: Any) -> Spec:
+    """As many places as are asked for."""
+    if options:
+        refuse_out(options)
+    require(size >= 0, "nonzero_static: the size {} is negative", size)
+    return Spec((size, input.ndim), torch.int64)
+
+
+@shape_rule("masked_select")
+@numpy_names
+def masked_select(input: TensorLike, mask: TensorLike, **options: Any) -> Spec:
+    """The elements at which a mask is true, where both are broadcast to each other."""
+    if options:
+        refuse_out(options)
+    if mask.dtype is not torch.bool:
+        fail("masked_select needs a mask of booleans, and not of {}", mask.dtype)
+    together = broadcast(input.shape, mask.shape)
+    times = repeated_by_expanding(mask.shape, together)
+    return Spec((content_count(product(together)) if times is None else selected_by(mask) * times,))
+
+
+def _different(among: Size) -> Size:
+    """How many different ones there are among so many."""
+    return cast(Size, content_count(among, 1 if _surely_positive(among) else 0))
+
+
+@shape_rule("unique")
+def unique(
+    input: TensorLike, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
+) -> Any:
+    """The different elements, or slices along a dimension."""
+    return _unique(input, return_inverse, return_counts, dim, all_three=False)
+
+
+@shape_rule("_unique2")
+def unique_all(
+    input: TensorLike, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> Any:
+    """What ``torch.unique`` calls, which always gives the three tensors."""
+    return _unique(input, return_inverse, return_counts, None, all_three=True)
+
+
+@shape_rule("unique_consecutive")
+def unique_consecutive(
+    input: TensorLike, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
+) -> Any:
+    """The elements, or slices along a dimension, without what repeats the one before."""
+    return _unique(input, return_inverse, return_counts, dim, all_three=False)
+
+
+def _unique(input: TensorLike, return_inverse: bool, return_counts: bool, dim: Any, *, all_three: bool) -> Any:
+    shape = input.shape
+    if dim is None:
+        count = _different(product(shape))
+        found: Shape = (count,)
+        inverse: Shape = shape
+    else:
+        axis = axis_index(dim, len(shape))
+        for other, size in enumerate(shape):
+            if other != axis:
+                require(any_of(size != 0, product(shape) != 0), "unique along dimension {} of what is empty", axis)
+        count = _different(shape[axis])
+        found, inverse = (*shape[:axis], count, *shape[axis + 1 :]), (shape[axis],)
+    parts = [Spec(found)]
+    if return_inverse or all_three:
+        parts.append(Spec(inverse if return_inverse or not all_three else (0,), torch.int64))
+    if return_counts or all_three:
+        parts.append(Spec((count,) if return_counts else (0,), torch.int64))
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+@shape_rule("bincount")
+def bincount(input: TensorLike, weights: Any = None, minlength: Size = 0) -> Spec:
+    """How often each number occurs: as many as the greatest says, and no fewer than ``minlength``."""
+    if input.ndim != 1:
+        fail("bincount takes a vector, and got {} dimensions", input.ndim)
+    require(minlength >= 0, "bincount: minlength {} is negative", minlength)
+    if is_tensor(weights):
+        given, size = weights.shape[0] if weights.ndim == 1 else None, input.shape[0]
+        if given is None:
+            fail("bincount: the weights have {} dimensions, not 1", weights.ndim)
+        require(given == size, "bincount: {} weights for {} numbers", given, size)
+    dtype = torch.int64 if not is_tensor(weights) else torch.float64
+    if is_tensor(weights) and weights.dtype is torch.float32:
+        dtype = torch.float32
+    return Spec((content_count(None, minlength),), dtype)
 
 
 def _require_indexed(input: TensorLike, dim: int, index: TensorLike, source: Any, what: str) -> None:
@@ -458,8 +566,7 @@ def index_fill_in_place(input: TensorLike, dim: int, index: TensorLike, value: A
 
 def _require_put(input: TensorLike, indices: Sequence[Any], values: TensorLike) -> None:
     index = tuple(slice(None) if each is None else each for each in indices)
-    if not (_is_mask(index) and not values.ndim):
-        broadcast_into(subscripted(input.shape, index), values.shape)
+    broadcast_into(subscripted(input.shape, index, counted=values.ndim > 0), values.shape)
 
 
 @shape_rule("index_put")

@@ -27,6 +27,7 @@ from shapelint.sizes import (
     Size,
     TooComplex,
     all_of,
+    any_of,
     divide,
     divides,
     factors_of,
@@ -35,6 +36,7 @@ from shapelint.sizes import (
     product,
     require,
 )
+from shapelint.sizes.path import content_count
 
 _NUMBER_DIFFERS = "shape {} is invalid for an input of shape {}: it has another number of elements"
 
@@ -464,14 +466,19 @@ def repeat_interleave(
     input: TensorLike, repeats: Any = None, dim: int | None = None, *, output_size: Size | None = None
 ) -> Spec:
     """Every element so many times in a row."""
-    if repeats is None or is_tensor(repeats):
-        if repeats is None or output_size is None:
-            raise Unsupported("repeat_interleave by a tensor of counts gives a size that depends on the data")
-        total: Size | None = output_size
-    else:
-        total = None
     shape = input.shape if dim is not None else (product(input.shape),)
     axis = axis_index(dim or 0, len(shape))
+    total: Size | None = None
+    if repeats is None:
+        return Spec((content_count() if output_size is None else output_size,), torch.int64)
+    if is_tensor(repeats):
+        if repeats.ndim > 1:
+            fail("repeat_interleave: the counts are a vector, and not a tensor of {} dimensions", repeats.ndim)
+        many = repeats.shape[0] if repeats.ndim else 1
+        size = shape[axis] if shape else 1
+        reason = "repeat_interleave: {} counts for dimension {} of size {}"
+        require(any_of(many == 1, many == size), reason, many, axis, size)
+        total = content_count() if output_size is None else output_size
     if not shape:
         shape = (1,)
     if total is None:

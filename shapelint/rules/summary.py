@@ -10,6 +10,7 @@ from shapelint.rules import wording
 from shapelint.rules.failing import guessed_wrongly, nothing_runs
 from shapelint.shape_text import shapes_text
 from shapelint.sizes import Dim, SizeSet, TooComplex
+from shapelint.sizes.expr import is_count
 from shapelint.unknown import holds_unknown
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _output_seen(analysis: Analysis) -> list[str]:
     names = analysis.enumeration.varied
     place = f"{wording.at(base, names)} → " if names else "output "
     count = f"{len(found)} outputs, {'among them' if unknown else 'the first'} " if len(found) > 1 else ""
-    remark = ", where ? depends on the contents of the tensors" if unknown else ""
+    remark = _by_contents("?") if unknown else ""
     return [f"{place}{count}{shapes_text((unknown or found)[0])}{remark}"]
 
 
@@ -98,6 +99,7 @@ def _output(analysis: Analysis) -> list[str]:
 def _formulas(analysis: Analysis) -> list[str]:
     """The main output's size: as a formula where that is short, else by an example."""
     from shapelint.network import expected_sizes
+    from shapelint.tracing.record import size_at
     from shapelint.tracing.running import tensors
 
     assert analysis.trace is not None
@@ -106,8 +108,11 @@ def _formulas(analysis: Analysis) -> list[str]:
     if not found:
         return []
     expected = expected_sizes(analysis, analysis.network)
-    count = f"{len(found)} outputs, the first " if len(found) > 1 else "output "
-    sizes = found[0].sizes
+    unknown = [tensor for tensor in found if _counts(tensor.sizes)]
+    count = f"{len(found)} outputs, {'among them' if unknown else 'the first'} " if len(found) > 1 else "output "
+    sizes = (unknown or found)[0].sizes
+    if unknown and all(len(str(size)) <= _LONGEST_FORMULA for size in sizes):
+        return [f"{count}({', '.join(map(str, sizes))}){_by_contents(*_counts(sizes))}"]
     spatial = [s for s in sizes if isinstance(s, Dim) and set(s.symbols) & set(analysis.network.symbols)]
     if not spatial:
         shape = ", ".join(map(str, sizes))
@@ -116,8 +121,19 @@ def _formulas(analysis: Analysis) -> list[str]:
     if all(len(text) <= _LONGEST_FORMULA for text in texts):
         return [f"{count}= {' × '.join(texts)}"]
     env = _usual(expected, analysis)
-    got = " × ".join(str(size.at(**env)) for size in spatial)
+    got = " × ".join(str(size_at(size, env)) for size in spatial)
     return [f"{count.strip()}: {wording.at(env, analysis.network.symbols)} → {got}"]
+
+
+def _counts(sizes: Any) -> list[str]:
+    """The numbers in a shape that contents decide."""
+    from shapelint.tracing.loops.symbols import names_in
+
+    return list(dict.fromkeys(filter(is_count, names_in(sizes))))
+
+
+def _by_contents(*names: str) -> str:
+    return f", where {' and '.join(names)} depend{'s' if len(names) == 1 else ''} on the contents of the tensors"
 
 
 def _usual(expected: ExpectedSizes, analysis: Analysis) -> dict[str, int]:

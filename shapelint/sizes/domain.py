@@ -25,7 +25,7 @@ from shapelint.sizes.condition import (
     negate,
 )
 from shapelint.sizes.expr import Expr
-from shapelint.sizes.naming import free_product
+from shapelint.sizes.naming import free_symbol
 from shapelint.sizes.region import Placed, Region, TooComplex
 
 MAX_SPLIT_PIECES = 32
@@ -44,11 +44,11 @@ class UnknownSymbol(Undecided):
 
 
 class _Factors(dict[str, Placed]):
-    """Factors by symbol; a square root's two symbols are free until something restricts them."""
+    """Factors by symbol; a square root's two symbols are free until something restricts them, and so are counts."""
 
     def __missing__(self, name: str) -> Placed:
-        if name in ex.products:
-            return free_product(name)
+        if name in ex.products or ex.is_count(name):
+            return free_symbol(name)
         found = ex.roots.get(name)
         if found is None:
             raise UnknownSymbol(name)
@@ -92,8 +92,23 @@ class Domain:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The input sizes (not the square roots of expressions of them, nor products)."""
-        return tuple(name for name in self.parts if not ex.is_derived(name))
+        """The input sizes (not the square roots of expressions of them, nor products, nor what contents decide)."""
+        return tuple(name for name in self.parts if not (ex.is_derived(name) or ex.is_count(name)))
+
+    @property
+    def counts(self) -> list[str]:
+        """The symbols of what contents decide."""
+        return [name for name in self.parts if ex.is_count(name)]
+
+    def without_counts(self) -> Domain:
+        """These sizes, whatever the contents decide."""
+        if not any(map(ex.is_count, self.parts)):
+            return self
+        return self.project(name for name in self.parts if not ex.is_count(name))
+
+    def with_count(self, name: str) -> Domain:
+        """These sizes, and every number of at least 0 that contents may decide."""
+        return Domain(_Factors({**self.parts, name: free_symbol(name)}), self.holes, void=self.void)
 
     @property
     def has_roots(self) -> bool:
@@ -107,7 +122,7 @@ class Domain:
 
     def _is_free(self, product: str) -> bool:
         placed = self.parts[product]
-        return len(placed.support) == 1 and free_product(product).region.is_subset(placed.region)
+        return len(placed.support) == 1 and free_symbol(product).region.is_subset(placed.region)
 
     def naming_products(self, condition: bool | Condition) -> Domain | None:
         """The same sizes, with symbols for the products in a condition; ``None`` where that does not help."""
@@ -115,7 +130,7 @@ class Domain:
         if not isinstance(named, Condition):
             return None
         products = [name for name in named.support() if name in ex.products]
-        new = {name: free_product(name) for name in products if name not in self.parts}
+        new = {name: free_symbol(name) for name in products if name not in self.parts}
         if not new or any(name not in self.parts for product in new for name in ex.products[product].support):
             return None
         result = Domain(_Factors({**self.parts, **new}), self.holes, void=self.void)

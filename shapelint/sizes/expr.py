@@ -356,6 +356,15 @@ def product_symbol(product: Expr) -> Expr:
     return symbol(name)
 
 
+COUNT = "?"
+"""What the names of numbers begin with that the contents of tensors decide (of elements that a mask selects)."""
+
+
+def is_count(name: str) -> bool:
+    """Whether a symbol is a number that contents decide, and no size."""
+    return name.startswith(COUNT)
+
+
 def is_derived(name: str) -> bool:
     """Whether a symbol's value follows from those of input sizes."""
     return name in roots or name in products
@@ -367,9 +376,9 @@ def origin(name: str) -> Expr:
 
 
 def symbol_value(name: str, env: Env) -> int:
-    """A symbol's value for concrete input sizes."""
+    """A symbol's value for concrete input sizes; one that they do not decide is taken to be 1."""
     if name in env or not is_derived(name):
-        return env[name]
+        return env.get(name, 1) if is_count(name) else env[name]
     if name in products:
         return products[name].evaluate(env)
     found = roots[name]

@@ -14,8 +14,8 @@ from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, TooComplex
 
 
-def free_product(name: str) -> Placed:
-    """All that a product can be."""
+def free_symbol(name: str) -> Placed:
+    """All that a product can be, or what contents decide."""
     return Placed((name,), rg.possible((name,)))
 
 

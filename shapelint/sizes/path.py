@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shapelint.sizes import condition as conditions
 from shapelint.sizes.condition import Condition, Undecided
@@ -21,6 +21,8 @@ MOST_CASES = 16
 
 MOST_SECONDS = 4.0
 """So long a whole analysis may settle cases, after which it gives up as it would without."""
+
+_BY_CONTENTS = "how many elements there are depends on the contents of the tensors"
 
 _active: Path | None = None
 
@@ -149,6 +151,22 @@ class Path:
         """One outcome of a branch on contents, which sizes do not decide."""
         raise Undecided(what)
 
+    def branch_on(self, tensor: Any, what: str) -> bool:
+        """As ``data_branch``, for the truth of this tensor."""
+        return self.data_branch(what)
+
+    def number_in(self, tensor: Any) -> Any:
+        """The number that a tensor without dimensions holds, if contents decide it; ``None`` if it is not followed."""
+        return None
+
+    def content_count(self, most: Any, least: Any, mask: Any) -> Any:
+        """A number that the contents of tensors decide, as :func:`content_count` has it."""
+        raise Undecided(_BY_CONTENTS)
+
+    def joined_size(self) -> Any:
+        """A size that is another one on the paths that contents choose between."""
+        raise Undecided(_BY_CONTENTS)
+
     def few_values(self, size: Expr) -> bool:
         """Whether a size can only be one of a few numbers on this path."""
         return size.is_constant
@@ -256,6 +274,26 @@ def note_accident(condition: bool | Condition, a: object, b: object) -> None:
     """Tell the path that sizes broadcast by accident where the condition holds."""
     if _active is not None:
         _active.accident(condition, a, b)
+
+
+def content_count(most: Any = None, least: Any = 0, mask: Any = None) -> Any:
+    """A number that the contents of tensors decide, and not their sizes.
+
+    Args:
+        most: it is no more than this; ``None`` if that is not known.
+        least: it is at least this.
+        mask: it is the number of elements in this tensor that are not 0.
+    """
+    if _active is None:
+        raise Undecided(_BY_CONTENTS)
+    return _active.content_count(most, least, mask)
+
+
+def joined_size() -> Any:
+    """A size that is another one on the paths that contents choose between."""
+    if _active is None:
+        raise Undecided(_BY_CONTENTS)
+    return _active.joined_size()
 
 
 def few_values(size: Expr) -> bool:

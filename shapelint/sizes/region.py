@@ -315,11 +315,13 @@ def positive(arity: int) -> Region:
 
 
 def possible(names: tuple[str, ...]) -> Region:
-    """What these symbols can be at all: sizes at least 1, what a square root leaves and products at least 0."""
-    least = tuple(
-        int(name not in ex.products and (name not in ex.roots or ex.roots[name].rest != name)) for name in names
-    )
-    return _at_least_each(least)
+    """What these symbols can be at all: sizes at least 1; what a square root leaves, products and counts at least 0."""
+    return _at_least_each(tuple(map(_least, names)))
+
+
+def _least(name: str) -> int:
+    may_be_zero = name in ex.products or ex.is_count(name) or (name in ex.roots and ex.roots[name].rest == name)
+    return int(not may_be_zero)
 
 
 @lru_cache(maxsize=256)

@@ -22,6 +22,7 @@ from shapelint.sizes.dim import dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
+from shapelint.tracing.counts import Counts
 from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
@@ -177,6 +178,7 @@ class ExploringPath(Path):
         self.rounds: list[Round] = []
         self.over: dict[str, Round] = {}
         self.by_products: TooComplex | None = None
+        self.counts = Counts(self)
         self.comprehensions: dict[tuple[int, Span], Collected] = {}
 
     @property
@@ -190,6 +192,7 @@ class ExploringPath(Path):
 
     def _without(self, rounds: list[Round]) -> Domain:
         numbers = {each.number for each in rounds}
+        numbers |= self.counts.bounded_by(numbers)
         return self.domain.project(name for name in self.domain.parts if name not in numbers)
 
     def forget_steps(self) -> None:
@@ -222,6 +225,7 @@ class ExploringPath(Path):
         """The round has ended: what it left of the sizes goes on."""
         self.check_innermost(current)
         self.domain = self._without([current])
+        self.counts.end(current.number)
         self.rounds.pop()
         self.over[current.number] = current
 
@@ -235,6 +239,8 @@ class ExploringPath(Path):
         ended = self.rounds[depth:]
         if ended:
             self.domain = self._without(ended)
+            for each in ended:
+                self.counts.end(each.number)
             del self.rounds[depth:]
             self.over.update((each.number, each) for each in ended)
 
@@ -245,9 +251,11 @@ class ExploringPath(Path):
 
     def check_names(self, names: Iterable[str]) -> None:
         """Nothing that a round in the middle of a loop made is used after the loop."""
+        names = list(names)
         for name in names:
             if name in self.over:
                 self.over[name].used_later()
+        self.counts.check_names(names)
 
     def decide(self, condition: Condition) -> bool:
         if self.over:
@@ -257,6 +265,8 @@ class ExploringPath(Path):
     def require(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
         if self.over and isinstance(condition, Condition):
             self.check_names(condition.support())
+        if self.counts.limits and isinstance(condition, Condition):
+            condition = self.counts.whatever(condition, reason, arguments)
         if self.rounds and isinstance(condition, Condition):
             numbers = {each.number for each in self.rounds}
             if not numbers.isdisjoint(condition.support()):
@@ -275,6 +285,8 @@ class ExploringPath(Path):
         for current in reversed(self.rounds):
             if current.number in names:
                 current.told_apart(condition)
+        if self.rounds and self.counts.are_within(names):
+            self.counts.mix_rounds()
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
         known = self._for_tensors(condition)
@@ -300,13 +312,27 @@ class ExploringPath(Path):
             raise Undecided(what)
         self._limit_branches("branches on what tensors hold follow one another, and no size ends that")
         self.frames[-1].on_data = True
+        if self.rounds:
+            self.counts.mix_rounds()
         return self.frames[-1].choose(2, what) == 0
+
+    def branch_on(self, tensor: Any, what: str) -> bool:
+        return self.counts.branch(tensor, what)
+
+    def number_in(self, tensor: Any) -> Any:
+        return self.counts.number_in(tensor)
 
     def _limit_branches(self, what: str) -> None:
         """A loop whose end no size decides goes on for ever."""
         many = self.limits.branches_per_path
         if len(self.frames[-1].taken) >= many:
             raise Undecided(f"more than {many} {what}")
+
+    def content_count(self, most: Any, least: Any, mask: Any) -> Any:
+        return self.counts.new(most, least) if mask is None else self.counts.in_tensor(mask)
+
+    def joined_size(self) -> Any:
+        return self.counts.joined()
 
     def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         if self.frames:

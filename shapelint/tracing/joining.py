@@ -13,13 +13,14 @@ import torch
 from shapelint.sizes import Domain, Size, TooComplex
 from shapelint.sizes import dim as dims
 from shapelint.sizes import expr as ex
+from shapelint.sizes import path as paths
 from shapelint.sizes.condition import compare
 from shapelint.sizes.dim import Dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed, divisors
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.running import holds_tensors
-from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
 
 Leaf = Any
 
@@ -101,6 +102,17 @@ def unflatten(structure: Any, take: Callable[[], Leaf], records: list[Any] | Non
     return kind(*values) if hasattr(kind, "_fields") else kind(values)
 
 
+def all_symbolic(value: Any) -> Any:
+    """The same structure, with a symbolic tensor for each real one."""
+    if isinstance(value, torch.Tensor):
+        return value if isinstance(value, SymbolicTensor) else symbolic_tensor(tuple(value.shape), value.dtype)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(all_symbolic, value))
+    if type(value) in (list, tuple):
+        return type(value)(map(all_symbolic, value))
+    return {name: all_symbolic(item) for name, item in value.items()} if type(value) is dict else value
+
+
 _NO_RECORDS = (torch.Tensor, torch.nn.Module, type, ModuleType, FunctionType, MethodType, Iterator)
 """Objects that are more than their attributes, or that nobody hands over to have them changed."""
 
@@ -168,7 +180,12 @@ def join_sizes(cases: Sequence[tuple[Domain, Size]]) -> Any:
     for candidate in (*sorted(candidates, key=_simplicity), *general):
         if all(_equal_on(domain, formula, candidate) for domain, formula in exprs):
             return dims.of(candidate)
-    return dims.of(_piecewise(candidates, exprs))
+    try:
+        return dims.of(_piecewise(candidates, exprs))
+    except TooComplex:
+        if any(ex.is_count(name) for candidate in candidates for name in candidate.support):
+            return paths.joined_size()
+        raise
 
 
 def _simplicity(formula: Expr) -> tuple[bool, int]:

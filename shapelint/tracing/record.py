@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import linecache
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from shapelint.diagnostics import Location
-from shapelint.sizes import Condition, Domain
+from shapelint.sizes import Condition, Dim, Domain, Size
+from shapelint.sizes import expr as ex
+from shapelint.sizes.dim import evaluate
+from shapelint.unknown import DATA_DEPENDENT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,6 +77,15 @@ class Call:
         return self.target if self.kind == "module" else None
 
 
+def size_at(size: Size, env: Mapping[str, int]) -> Any:
+    """A size for concrete input sizes; ``DATA_DEPENDENT`` where they do not decide it."""
+    if not isinstance(size, Dim) or not any(map(ex.is_count, size.symbols)):
+        return evaluate(size, env)
+    known = {name: ex.symbol_value(name, env) for name in size.symbols if not ex.is_count(name)}
+    here = size.expr.rename(known)
+    return DATA_DEPENDENT if here.items else here.const
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Failure:
     """Sizes that PyTorch refuses: those of ``domain`` for which ``condition`` does not hold (all, if it is None).
@@ -104,11 +117,10 @@ class Failure:
 
     def message(self, env: dict[str, int] | None = None) -> str:
         """The reason in words, with numbers for concrete sizes."""
-        from shapelint.sizes.dim import Dim, evaluate
 
         def show(value: object) -> object:
             if env is not None and isinstance(value, Dim):
-                return evaluate(value, env)
+                return size_at(value, env)
             if isinstance(value, (tuple, list)):
                 return type(value)(show(v) for v in value) if type(value) in (tuple, list) else [show(v) for v in value]
             return value

@@ -18,8 +18,9 @@ from shapelint.sizes.dim import Dim, evaluate
 from shapelint.tracing.inputs import Contents, Inputs
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.patches import Patches, eagerly
+from shapelint.tracing.record import size_at
 from shapelint.tracing.tensor import SymbolicTensor
-from shapelint.unknown import agreed
+from shapelint.unknown import DATA_DEPENDENT, agreed
 
 LITTLE_WORK = 10_000_000
 """With at most this many multiplications a model that has its weights is run on the CPU: it checks more, as fast."""
@@ -181,17 +182,21 @@ def _is_meta_limit(error: Exception) -> bool:
 def shapes(value: Any, env: Mapping[str, int] | None = None) -> Any:
     """An output's structure with a tuple of ints for every tensor, for concrete sizes where it is symbolic."""
     if isinstance(value, SymbolicTensor):
-        return tuple(evaluate(s, env or {}) for s in value.sizes)
+        return tuple(size_at(s, env or {}) for s in value.sizes)
     if isinstance(value, torch.Tensor):
         return tuple(value.shape)
     if isinstance(value, Dim):
-        return evaluate(value, env or {})
+        return size_at(value, env or {})
     if isinstance(value, Mapping):
         return {k: shapes(v, env) for k, v in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(shapes(v, env) for v in value))
     if isinstance(value, Repeated):
-        return [shapes(item, env) for item, times in value.runs for _ in range(evaluate(times, env or {}))]
+        runs = [(item, size_at(times, env or {})) for item, times in value.runs]
+        known = [(item, times) for item, times in runs if times is not DATA_DEPENDENT]
+        return (
+            [shapes(i, env) for i, times in known for _ in range(times)] if len(known) == len(runs) else DATA_DEPENDENT
+        )
     if isinstance(value, (list, tuple)):
         # an empty one is a list: () is the shape of a tensor without dimensions
         return (list if isinstance(value, list) or not value else tuple)(shapes(v, env) for v in value)

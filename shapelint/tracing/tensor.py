@@ -111,6 +111,7 @@ class SymbolicTensor(torch.Tensor):
         recipe: how its contents come from sizes alone, ``None`` if they do not.
         base: the tensor with such contents of which it is a view.
         sharing: all tensors with such contents that share its elements.
+        counted: when its elements other than 0 were counted, and how many there are.
     """
 
     # libraries for several frameworks (opt_einsum) tell by a class's module whose tensors they were given
@@ -126,6 +127,7 @@ class SymbolicTensor(torch.Tensor):
     recipe: Any = None
     base: SymbolicTensor | None = None
     sharing: Any = ()
+    counted: tuple[int, Dim] | None = None
 
     @classmethod
     def __torch_function__(
@@ -210,8 +212,13 @@ class SymbolicTensor(torch.Tensor):
         return self.value
 
     def item(self) -> Any:
-        if self.kind is torch.bool and self.value is None:
-            return bool(self)
+        if self.value is None:
+            if self.kind is torch.bool:
+                return bool(self)
+            path = active()
+            number = None if path is None else path.number_in(self)
+            if number is not None:
+                return number
         value = self._known("item()")
         while isinstance(value, (list, tuple)):
             (value,) = value
@@ -226,7 +233,7 @@ class SymbolicTensor(torch.Tensor):
     def __bool__(self) -> bool:
         path = active()
         if self.value is None and path is not None:
-            return path.data_branch("a branch on a tensor needs its values, which depend on the data")
+            return path.branch_on(self, "a branch on a tensor needs its values, which depend on the data")
         return bool(self.item())
 
     def __contains__(self, element: Any) -> bool:

@@ -18,7 +18,8 @@ import operator
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, cast
 
 import islpy as isl
@@ -39,7 +40,7 @@ from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
 from shapelint.sizes.settling import Settling
-from shapelint.tracing import eager, exploring, handlers, places, state
+from shapelint.tracing import eager, exploring, handlers, joining, places, state
 from shapelint.tracing.contents import is_in_place, join_contents, note_contents, note_number, note_unknown_change
 from shapelint.tracing.exploring import ExploringPath, Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
@@ -135,6 +136,7 @@ class Tracer:
                     gc.enable()
         outcomes = self._joined(groups)
         self._settle_rounds(outcomes)
+        self._settle_counts()
         self._settle_products()
         return Trace(
             symbols,
@@ -151,15 +153,29 @@ class Tracer:
     def _joined(self, groups: list[exploring.Group]) -> list[tuple[Domain, Any]]:
         """What the model returns, for each structure, and for which sizes."""
         try:
-            joined = [exploring.join(members, self._join_tensors) for members in groups]
+            groups = self._alike(groups)
+            with paths.following(self.path) if self.path.counts.limits else nullcontext():
+                joined = [exploring.join(members, self._join_tensors) for members in groups]
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"what the model returns differs too much from size to size ({reason})") from reason
+        self.path.counts.check([outcome.domain for outcome in joined])
+        for outcome in joined:
+            outcome.domain = outcome.domain.without_counts()
         for one, other in itertools.combinations(joined, 2):
             if not one.domain.intersect(other.domain).is_empty():
                 raise Undecided("what the model returns is decided by what tensors hold")
         if self.path.by_products is not None:
             self._check_products(joined, self.path.by_products)
         return [(outcome.domain.without_products(), outcome.value) for outcome in joined]
+
+    def _alike(self, groups: list[exploring.Group]) -> list[exploring.Group]:
+        """Where contents choose between a tensor made without the input's sizes and another one: both alike."""
+        if len(groups) == 1 or all(self.path.counts.spans(group.domain()) for group in groups):
+            return groups
+        outcomes = [outcome for group in groups for outcome, _ in group.members]
+        for outcome in outcomes:
+            outcome.value = joining.all_symbolic(outcome.value)
+        return exploring.group(outcomes)
 
     @staticmethod
     def _check_products(joined: list[Outcome], limit: TooComplex) -> None:
@@ -184,6 +200,14 @@ class Tracer:
             call.keywords = at_beginning(call.keywords, rounds.values())
             for tensor in call.outputs:
                 tensor.sizes = at_beginning(tensor.sizes, rounds.values())
+
+    def _settle_counts(self) -> None:
+        """What is recorded of an operation is that of all sizes that come to it, whatever contents decide."""
+        if not self.path.counts.limits:
+            return
+        settled = {id(call.domain): call.domain.without_counts() for call in self.calls}
+        for call in self.calls:
+            call.domain = settled[id(call.domain)]
 
     def _settle_products(self) -> None:
         """What is recorded of one side of a branch on a product is that of all sizes that come to the branch."""
@@ -248,14 +272,15 @@ class Tracer:
         told = self._told_before(question, before)
         if told is not None:
             return told.value()
-        start, branches = self.path.domain, len(frame.taken)
+        start, branches, counts = self.path.domain, len(frame.taken), self.path.counts.made
         result = self.explore(module, args, kwargs, plain)
         # a structure that was chosen is chosen again on the other paths
         if plain and self._changed() == before and len(frame.taken) == branches:
             answer = played(module, self.path.domain, (*args, *kwargs.values()), result)
             # another run of a loop's round has a symbol of its own for the round's number
             frame.calls[position] = None if self.path.rounds else answer
-            if question is not None and answer is not None and self.path.domain is start:
+            repeats = self.path.domain is start and self.path.counts.made == counts
+            if question is not None and answer is not None and repeats:
                 key, symbols = question
                 self.answers.setdefault((key, before), []).append((start.project(symbols), answer))
         return result
@@ -383,6 +408,8 @@ class Tracer:
             raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
         except Exception as error:
             self._note_error(error)
+            if self.path.counts.limits:
+                self.path.counts.raised(self._told(error))
             self.path.abandon(rounds)
             self.path.forget_lists(lists)
             return Outcome(self.path.domain, None, error)
@@ -405,7 +432,7 @@ class Tracer:
         place, raised = places.origin(error)
         is_size_error = isinstance(error, SizeError)
         failure = Failure(
-            self.path.sizes,
+            self.path.sizes.without_counts(),
             None,
             places.first_line(error),
             (),
@@ -418,6 +445,14 @@ class Tracer:
         if not is_size_error and not (raised and isinstance(error, _DELIBERATE)):
             # Not a deliberate raise: it may be this tool's own limit, so PyTorch is asked at one size later.
             error.__dict__["shapelint_suspect"] = True
+
+    @staticmethod
+    def _told(error: Exception) -> str:
+        """An exception, with the line of the user's code that it comes from."""
+        place = places.origin(error)[0]
+        location = None if place is None else place.location()
+        text = f"{type(error).__name__}: {places.first_line(error)}"
+        return text if location is None else f"{text} (at {Path(location.path).name}:{location.line})"
 
     def _living(self, outcomes: list[Outcome], start: Domain | None, saved: exploring.Saved) -> list[exploring.Group]:
         """The outcomes that return, grouped; what the others refuse is final now."""
@@ -513,6 +548,7 @@ class Tracer:
         if type(made) is not SymbolicTensor or made.call is None:
             return self._probe(func, args, kwargs, f"{name_of(func)}: the out= argument is not followed")
         self.path.forget_steps()
+        self.path.counts.changed(out, made.call.index)
         out.sizes, out.call, out.value, out.strided = made.sizes, made.call, None, None
         out.ramp, out.extent, out.recipe = made.ramp, made.extent, made.recipe
         made.call.outputs = (out,)
@@ -586,6 +622,7 @@ class Tracer:
             args = plain_numbers(target, args)
         if self.path.over:
             self.path.check_names(names_in((args, kwargs)))
+        self.path.counts.asked = 0
         call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.sizes)
         if self.path.rounds:
             self.in_rounds.append(call)
@@ -609,13 +646,19 @@ class Tracer:
         made = self._finish(call, result, first)
         name = _short_name(target)
         note_contents(call, made, first, args, kwargs)
-        if made is None and kind == "function":  # `x[i] = y`
-            self.path.forget_steps()
+        self._note_change(call, made, first)
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest = args[2:] if kind == "module" else args[1:]
             for output in call.outputs:
                 output.strided = layout_after(rule, name, first, rest, kwargs, output)
         return made
+
+    def _note_change(self, call: Call, made: Any, first: Any) -> None:
+        if made is None and call.kind == "function":  # `x[i] = y`
+            self.path.forget_steps()
+        options = vars(call.target) if call.kind == "module" else call.keywords
+        if made is None or options.get("inplace") or is_in_place(call.target):
+            self.path.counts.changed(first, call.index)
 
     def _ruled(
         self, rule: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -640,8 +683,10 @@ class Tracer:
         """``stack`` and ``cat`` of a list whose items stand for many: each counts as often as it is repeated."""
         kwargs = {name: value for name, value in kwargs.items() if name != "tensors"}
         require(items.total >= 1, "{} of an empty list", name_of(func))
-        result = self._apply(rule, "function", func, self.layers[-1], ([item for item, _ in items.runs], *args), kwargs)
         axis = args[0] if args else kwargs.get("dim", kwargs.get("axis", 0))
+        if JOINING[func]:
+            items = self.path.counts.totals(items, axis)
+        result = self._apply(rule, "function", func, self.layers[-1], ([item for item, _ in items.runs], *args), kwargs)
         sizes = list(result.sizes)
         for item, times in items.runs:
             sizes[axis] = sizes[axis] + (times - 1) * (item.shape[axis] if JOINING[func] else 1)
@@ -709,7 +754,7 @@ class Tracer:
         self._refuse_handlers("{} is required", condition)
         self.failures.append(
             Failure(
-                self.path.sizes,
+                self.path.sizes.without_counts(),
                 condition,
                 reason,
                 arguments,
@@ -734,11 +779,15 @@ class Tracer:
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
         rounds = self.path.rounds
+        if isinstance(condition, Condition) and any(map(ex.is_count, condition.support())):
+            return  # sizes that contents decide are no one layer's choice
         if rounds and isinstance(condition, Condition):
             numbers = {each.number for each in rounds}
             if not numbers.isdisjoint(condition.support()):
                 return  # sizes that meet in some rounds of a loop only are no one layer's choice
-        self.accidents.append(Accident(self.path.sizes, condition, at_beginning((a, b), rounds), self.current))
+        self.accidents.append(
+            Accident(self.path.sizes.without_counts(), condition, at_beginning((a, b), rounds), self.current)
+        )
 
     def _join_tensors(self, cases: list[tuple[Domain, SymbolicTensor]]) -> SymbolicTensor:
         tensors = [tensor for _, tensor in cases]

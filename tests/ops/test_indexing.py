@@ -13,7 +13,7 @@ from torch import nn
 import shapelint
 from shapelint.ops.indexing import getitem, setitem, subscripted
 from shapelint.ops.registry import Unsupported, function_rule
-from shapelint.sizes import Domain, Path, SizeError, following
+from shapelint.sizes import Domain, Path, SizeError, Undecided, following
 from shapelint.sizes.dim import dim, evaluate
 from tests import oracle
 from tests.ops.against_torch import Symbolic, check, label, shaped
@@ -123,17 +123,31 @@ def test_assignment_to_a_subscript(source: str, value: tuple[int, ...]) -> None:
         assert not runs
 
 
-def test_what_depends_on_the_data_is_unsupported() -> None:
+def test_what_depends_on_the_data_needs_somebody_to_name_it() -> None:
     x, mask = Symbolic((4, 5), torch.float32), Symbolic((4, 5), TRUTHS)
     for function, arguments in (
         (torch.masked_select, (mask,)),
         (torch.nonzero, ()),
         (torch.Tensor.__getitem__, (mask,)),
     ):
-        with pytest.raises(Unsupported):
+        with pytest.raises(Undecided, match="depends on the contents"):
             function_rule(function)(x, *arguments)
-    assert setitem(x, mask, 0.0) is None
-    assert setitem(x, mask, Symbolic((), torch.float32)) is None
+    with pytest.raises(Unsupported):
+        function_rule(torch.equal)(x, x)
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((4, 5), True), ((4,), True), ((4, 1), False), ((5,), False)])
+def test_a_mask_has_the_sizes_of_what_it_selects_from(shape: tuple[int, ...], fits: bool) -> None:
+    x, mask = Symbolic((4, 5), torch.float32), Symbolic(shape, TRUTHS)
+    for value in (0.0, Symbolic((), torch.float32)):
+        try:
+            torch.zeros(4, 5)[torch.ones(shape, dtype=torch.bool)] = 0.0
+            assert fits
+            assert setitem(x, mask, value) is None
+        except IndexError:
+            assert not fits
+            with pytest.raises(SizeError, match="a mask of"):
+                setitem(x, mask, value)
 
 
 def test_a_whole_slice_is_the_same_size() -> None:

@@ -114,6 +114,7 @@ class Round:
         state: and what they hold at its own beginning.
         lists: those among them that the loop fills,
         called: and the variables that hold each of these.
+        begun: where on the path it began.
     """
 
     site: Site
@@ -127,6 +128,7 @@ class Round:
     state: dict[str, Held] = field(default_factory=dict)
     lists: dict[str, Any] = field(default_factory=dict)
     called: dict[str, list[str]] = field(default_factory=dict)
+    begun: Any = None
 
     @property
     def position(self) -> Any:
@@ -275,7 +277,7 @@ class Rounds:
         assert loop is not None
         count = (times - plan.first - plan.last) // plan.period
         number = f"{loop.variable or 'round'}#{next(path.numbers)}"
-        current = Round(site, plan, path, frame, number, times, count)
+        current = Round(site, plan, path, frame, number, times, count, begun=path.counts.here())
         path.enter(current)
         variables = local_variables(frame)
         current.start = {name: value for name, value in variables.items() if name not in loop.own}
@@ -322,6 +324,7 @@ class Rounds:
         if changed:
             self._change_plan(current, changed, now)
         lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
+        path.counts.check_mixed(current, {name: items.added for name, items in lists.items()})
         path.leave(current)
         for name, axis, step in current.plan.growing:
             set_local(frame, name, grown(current.start[name], axis, step * current.count))
@@ -438,7 +441,10 @@ def joined_in(path: ExploringPath, items: Any) -> Repeated | None:
         return items
     frame = _asking() if path.comprehensions else None
     known = None if frame is None else path.comprehensions.pop((id(frame), span_of(frame.f_code, frame.f_lasti)), None)
-    return None if known is None else Repeated(items, known.times)
+    if known is None or frame is None:
+        return None
+    path.counts.check_joined((frame.f_code, frame.f_lasti), items)
+    return Repeated(items, known.times)
 
 
 def check_joined(path: ExploringPath, before: frozenset[tuple[int, Span]]) -> None:
