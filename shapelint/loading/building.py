@@ -37,7 +37,7 @@ _RANDOM_FILLS: Final = frozenset(
     getattr(torch.Tensor, name)
     for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_", "random_")
 )
-_FILLING_INITIALISERS: Final = frozenset({nn.init.normal_, nn.init.uniform_})
+_FILLING_INITIALISERS: Final = frozenset({nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_})
 _MISSING: Final = re.compile(r"missing \d+ required (positional|keyword-only) arguments?: (?P<names>.+)")
 _WEIGHTS: Final = re.compile(r"weights|pretrain|checkpoint|ckpt")
 _TO_INSTALL: Final = re.compile(r"\bpip3? install\b|\bnot installed\b")

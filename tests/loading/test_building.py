@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from shapelint.loading.building import Built, alternatives, build, on_cpu
 from shapelint.loading.discover import read_named, read_source
@@ -195,6 +197,20 @@ assert built.device == "meta"
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_on_the_meta_device_no_layer_is_filled_at_random(tmp_path: Path) -> None:
+    called: list[str] = []
+
+    class Watching(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            called.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    with Watching():
+        result = built(tmp_path, net(body="self.layers = nn.Conv2d(3, 4, 3), nn.Linear(3, 4), nn.Embedding(3, 4)"))
+    assert result.device == "meta"
+    assert {name.split(".")[1] for name in called} == {"empty"}
 
 
 def test_random_state_is_left_alone(tmp_path: Path) -> None:
