@@ -373,7 +373,7 @@ def _tell_remarks(result: LintResult, verbose: bool) -> None:
     for remark in result.remarks:
         click.echo(f"shapelint: {remark}", err=True)
     if verbose:
-        from shapelint.isolation.scheduling import limits_memory
+        from shapelint.isolation.memory import limits_memory
 
         for line in skipped_lines(result):
             click.echo(line, err=True)

@@ -112,7 +112,7 @@ class TestWithoutTorch:
 @pytest.mark.usefixtures("_no_workers")
 @pytest.mark.parametrize("known", [True, False])
 def test_that_memory_is_not_limited_is_told(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shapelint.isolation.scheduling.resident_megabytes", lambda pid: 9 * known)
+    monkeypatch.setattr("shapelint.isolation.memory.resident_megabytes", lambda pid: 9 * known)
     write("plain.py", "x = 1\n")
     result = CliRunner().invoke(main, ["check", "--verbose"])
     told = "memory is not limited: this system does not say how much a process holds\n"

@@ -11,7 +11,7 @@ import gc
 import importlib
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _SEPARATOR: Final = b"\n"
@@ -27,7 +27,7 @@ def with_loaded(answer: bytes) -> bytes:
 def apart(message: bytes) -> tuple[list[str], bytes]:
     """The modules and the answer."""
     names, _, answer = message.partition(_SEPARATOR)
-    return names.decode().split(","), answer
+    return names.decode().split(",") if names else [], answer
 
 
 class Demand:
@@ -37,10 +37,11 @@ class Demand:
         self._files = 0
         self._missed: Counter[str] = Counter()
 
-    def note(self, names: Iterable[str]) -> None:
+    def note(self, names: Sequence[str]) -> None:
         """One more file was checked, in a process that in the end had these modules."""
         self._files += 1
-        self._missed.update(name for name in names if name in _MODULES and name not in sys.modules)
+        if names:
+            self._missed.update(name for name in names if name in _MODULES and name not in sys.modules)
 
     def meet(self, left: int, at_once: int) -> None:
         """Load what as large a part of the files left will want as of those before, if that is more than there are

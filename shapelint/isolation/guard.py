@@ -8,6 +8,7 @@ again, so it is installed in workers only. A guard rail, no sandbox.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
@@ -92,13 +93,20 @@ def is_users(name: str) -> bool:
     return not is_installed(Path(name)) and not os.path.isdir(name)
 
 
+@functools.cache
+def temporary_places() -> tuple[str, ...]:
+    """Where anybody may write."""
+    places = {tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"}  # noqa: S108
+    return tuple({os.path.realpath(place) + os.sep for place in places})
+
+
 def install(path: Path, allow: frozenset[Permission]) -> Guard:
     """Guard this process from now on, while it runs the code of a file."""
-    temporary = {os.path.realpath(place) + os.sep for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")}  # noqa: S108
+    temporary = temporary_places()
     project = os.path.realpath(project_root(path)) + os.sep
     if project in temporary:
         project = os.path.realpath(path.absolute()) + os.sep
-    guard = Guard(allow, project, tuple(temporary))
+    guard = Guard(allow, project, temporary)
     if _installed:  # by the process that this one was forked from: a hook cannot be removed, only its guard replaced
         guard.read = _installed[0].read
         _installed[:] = [guard]

@@ -14,22 +14,23 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shapelint.isolation import worker
 from shapelint.isolation.demand import Demand, apart
+from shapelint.isolation.forked import Forked
 from shapelint.isolation.jobs import End, Failure, Job
+from shapelint.isolation.memory import resident_megabytes
 
 _TICK: Final = 0.05
 _TIME_TO_TELL: Final = 0.1
 _FRAME: Final = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in ', re.MULTILINE)
-_MEGABYTE: Final = 1 << 20
 
 
 @dataclass(slots=True)
 class _Running:
     job: Job
-    process: BaseProcess
+    process: BaseProcess | Forked
     started: float
     trace: str
 
@@ -45,7 +46,8 @@ class Scheduler:
         self._context = context
         self._waiting: deque[Job] = deque()
         self._running: dict[Connection, _Running] = {}
-        self._ended: list[BaseProcess] = []
+        self._ended: list[BaseProcess | Forked] = []
+        self._looked = time.monotonic()
         self._folder = folder
         self._demand = demand
 
@@ -66,9 +68,12 @@ class Scheduler:
         for ready in wait([*self._running, *also], timeout=_TICK if self._running else None):
             if isinstance(ready, Connection) and ready in self._running:
                 yield self._collect(ready)
+        if time.monotonic() - self._looked < _TICK:
+            return  # most workers have ended before anybody need look at them
         for connection, running in list(self._running.items()):
             if failure := self._excess(running):
                 yield running.job.number, self._end(connection, failure)
+        self._looked = time.monotonic()
 
     def close(self) -> None:
         """End every worker now."""
@@ -83,13 +88,17 @@ class Scheduler:
 
     def _start(self, job: Job) -> None:
         receiving, sending = self._context.Pipe(duplex=False)
-        trace = str(self._folder / str(job.number))
-        process = self._context.Process(  # type: ignore[attr-defined]
-            target=worker.perform, args=(job, sending, trace)
-        )
-        process.start()
+        trace = f"{self._folder}{os.sep}{job.number}"
+        process = self._launch(job, sending, trace)
         sending.close()
         self._running[receiving] = _Running(job, process, time.monotonic(), trace)
+
+    def _launch(self, *arguments: Any) -> BaseProcess | Forked:
+        if self._context.get_start_method() == "fork":
+            return Forked(worker.perform, arguments)
+        process: BaseProcess = self._context.Process(target=worker.perform, args=arguments)  # type: ignore[attr-defined]
+        process.start()
+        return process
 
     def _collect(self, connection: Connection) -> tuple[int, bytes | Failure]:
         running = self._running.pop(connection)
@@ -115,7 +124,7 @@ class Scheduler:
             return End.MEMORY, str(limits.memory)
         return None
 
-    def _kill(self, process: BaseProcess) -> None:
+    def _kill(self, process: BaseProcess | Forked) -> None:
         """End a worker and whatever it has started, without waiting: to take its memory down takes a while."""
         if process.pid is not None and hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -154,21 +163,3 @@ def _frames(trace: str) -> tuple[tuple[str, int], ...]:
     except OSError:
         return ()
     return tuple((match["file"], int(match["line"])) for match in _FRAME.finditer(text))
-
-
-def limits_memory() -> bool:
-    """Does this system say how much memory a process holds? Else nothing is held to a limit."""
-    return resident_megabytes(os.getpid()) > 0
-
-
-def resident_megabytes(pid: int | None) -> int:
-    """The memory that a process holds for itself; 0 where the system does not say."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:
-        return 0
-    return (int(pages[1]) - int(pages[2])) * _page_size() // _MEGABYTE
-
-
-def _page_size() -> int:
-    return int(os.sysconf("SC_PAGE_SIZE"))

@@ -13,18 +13,17 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 from shapelint.isolation.demand import with_loaded
-from shapelint.isolation.guard import install
+from shapelint.isolation.guard import install, temporary_places
 from shapelint.isolation.jobs import Answer, End, Failure, Job
+from shapelint.isolation.memory import data_and_stack
 
 # Sent to a worker that is about to be ended: it writes down what it is executing.
 TELL_WHERE: Final[int | None] = getattr(signal, "SIGUSR1", None)
 _PR_SET_PDEATHSIG: Final = 1
 _HEADROOM: Final = 1.25
-_DATA_AND_STACK: Final = 5
 EXIT: Final = os._exit  # before the guard replaces it
 
 
@@ -33,6 +32,7 @@ def prepared() -> Iterator[None]:
     """Around all forking of workers: what each of them would otherwise do anew is done."""
     if sys.platform == "linux":
         _prctl()
+    temporary_places()
     with _weights_refused():
         yield
 
@@ -111,8 +111,7 @@ def _limit_memory(megabytes: int) -> None:
         return  # elsewhere the bound does not hold for what is mapped
     import resource
 
-    held = int(Path("/proc/self/statm").read_text().split()[_DATA_AND_STACK]) * resource.getpagesize()
-    wanted = held + int(megabytes * _HEADROOM) * (1 << 20)
+    wanted = data_and_stack() + int(megabytes * _HEADROOM) * (1 << 20)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
