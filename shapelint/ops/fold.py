@@ -1,7 +1,8 @@
-"""Sliding blocks: ``F.unfold`` and ``F.fold`` with their modules, and ``Tensor.unfold``."""
+"""Sliding blocks: ``F.unfold`` and ``F.fold`` with their modules, ``Tensor.unfold`` and ``as_strided``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,8 +10,8 @@ from torch import nn
 
 from shapelint.ops.axes import PerAxis, per_axis, require_nonzero, split_shape
 from shapelint.ops.dimensions import Shape
-from shapelint.ops.registry import Spec, TensorLike, shape_rule
-from shapelint.sizes import Size, divide, divides, formulas, product, require
+from shapelint.ops.registry import Spec, TensorLike, Unsupported, shape_rule
+from shapelint.sizes import Size, Undecided, divide, divides, formulas, implied, product, require
 
 _AXES = 2
 
@@ -114,3 +115,28 @@ def windows(input: TensorLike, dimension: int, size: Size, step: Size) -> Spec:
     width = shape[axis]
     require(size <= width, "a window of size {} is larger than dimension {} (size {})", size, axis, width)
     return Spec((*shape[:axis], (width - size) // step + 1, *shape[axis + 1 :], size))
+
+
+@shape_rule("as_strided")
+def as_strided(input: TensorLike, size: Shape, stride: Sequence[Size], storage_offset: Size | None = None) -> Spec:
+    """A view of any shape, of which all elements must be there."""
+    shape = input.shape
+    if getattr(input, "strided", None) is not None or len(size) != len(stride):
+        raise Unsupported("a view of a tensor that does not lie row by row")
+    for each in size:
+        require(each >= 0, "as_strided cannot return the size {}", each)
+    whole = 0
+    while whole < min(len(shape), len(size)) and _is_walked(shape, size, stride, whole):
+        whole += 1
+    last: Any = storage_offset or 0
+    for each, step in zip(size[whole:], stride[whole:], strict=True):
+        last += (each - 1) * step
+    # the tensor may be a part of a larger one, whose other elements can be had too
+    if not implied(last < product(shape[whole:])):
+        raise Undecided("as_strided: the view may reach beyond the tensor")
+    return Spec(tuple(size))
+
+
+def _is_walked(shape: Shape, size: Shape, stride: Sequence[Size], axis: int) -> bool:
+    """Whether a view goes through a dimension as the tensor does."""
+    return implied(size[axis] == shape[axis]) and implied(stride[axis] == product(shape[axis + 1 :]))

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from shapelint.ops import conv, conversions, elementwise, indexing, merge, norm, pad, pool, reshape, resize
+from shapelint.ops import conv, conversions, elementwise, fold, indexing, merge, norm, pad, pool, reshape, resize
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.placement import Layout, Placement, common, contiguous, dense, is_number, same
 from shapelint.ops.registry import Rule, function_rule, rules_in
@@ -179,6 +179,26 @@ def _expanded(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Pla
     return Placement((*[0] * more, *kept), ())
 
 
+def _windowed(
+    placement: Placement, sizes: Shape, result: Shape, args: Any, kwargs: dict[str, Any], *_: Any
+) -> Placement | None:
+    """``Tensor.unfold``: the next element of a window is the next of the dimension, the next window some steps on."""
+    given = dict(zip(("dimension", "size", "step"), args, strict=False)) | kwargs
+    if not sizes:
+        return None
+    axis = given["dimension"] % len(sizes)
+    strides = list(placement.strides)
+    strides[axis] = product((strides[axis], given["step"]))
+    at = placement.order.index(axis) + 1 if placement.order else 0
+    order = (*placement.order[:at], len(sizes), *placement.order[at:]) if placement.order else ()
+    return Placement((*strides, placement.strides[axis]), order)
+
+
+def _strided(_: Placement, sizes: Shape, result: Shape, args: Any, kwargs: dict[str, Any], *rest: Any) -> Placement:
+    """``as_strided`` says it."""
+    return Placement(tuple(args[1] if len(args) > 1 else kwargs["stride"]), ())
+
+
 def _regrouped(placement: Placement, sizes: Shape, result: Shape, *_: Any) -> Placement | None:
     """Dimensions folded together or split; ``None`` where that takes a copy."""
     strides: dict[int, Size] = {}
@@ -273,6 +293,8 @@ FOLLOWED: dict[Rule, Callable[..., Placement | None]] = {
     **dict.fromkeys(_MOVES, _moved),
     **dict.fromkeys((indexing.narrow, merge.split, merge.chunk, merge.tensor_split), _same),
     **dict.fromkeys((reshape.expand, reshape.broadcast_to), _expanded),
+    fold.windows: _windowed,
+    fold.as_strided: _strided,
     **dict.fromkeys(_REGROUPING, _regrouped),
     **dict.fromkeys((*_ELEMENTWISE, *_CONVERSIONS), _dense),
 }

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import shapelint
 from shapelint.ops import fold
+from tests import oracle
 from tests.ops.against_torch import check, shaped
 
 assert fold.__name__  # importing it registers the rules
@@ -46,3 +48,40 @@ def test_tensor_unfold(dimension: int) -> None:
         for shape in (("W", 3), ("N", "W"), ("W",)):
             names = {name: range(9) for name in shape if isinstance(name, str)}
             check(torch.Tensor.unfold, shaped(*shape), dimension, size, step, sizes=names)
+
+
+class Strided(nn.Module):
+    def __init__(self, size: Any, stride: Any, *offset: int) -> None:
+        super().__init__()
+        self._arguments = (size, stride, *offset)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        names = {"n": x.shape[0], "t": x.shape[1]}
+        size, stride = ([eval(str(each), {}, names) for each in given] for given in self._arguments[:2])
+        return x.as_strided(size, stride, *self._arguments[2:])
+
+
+STRIDED: dict[str, tuple[Any, ...]] = {
+    "frames": (("n", "(t - 4) // 3 + 1", 4), ("t", 3, 1)),
+    "blocks": (("n", "t // 4", 4), ("t", 4, 1)),
+    "turned": (("t", "n"), (1, "t")),
+    "part of a row": (("n", "t // 2"), ("t", 1)),
+    "later ones": (("n", "t // 2"), ("t", 1), 1),
+    "none": (("n", 0), ("t", 1)),
+    "repeated": (("n", 3, "t"), ("t", 0, 1)),
+}
+
+
+@pytest.mark.parametrize("arguments", STRIDED.values(), ids=STRIDED)
+def test_views_by_strides(arguments: tuple[Any, ...]) -> None:
+    analysis = shapelint.analyze(Strided(*arguments), ("N", "T"))
+    asked = oracle.Oracle(lambda: Strided(*arguments), ("N", "T"), device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"N": n, "T": t} for n in (1, 2, 3) for t in range(1, 16)]) == []
+    assert analysis.certainty == "proven"
+
+
+def test_views_by_strides_that_may_reach_too_far_are_run() -> None:
+    analysis = shapelint.analyze(Strided((2, "t - 1"), (1, 1), 1), ("N", "T"))
+    assert analysis.certainty == "enumerated"
+    assert not analysis.accepts(N=1, T=5)
+    assert analysis.accepts(N=2, T=5)

@@ -37,6 +37,11 @@ class Half(nn.Module):
         return x.transpose(2, 3) if x.shape[2] > 3 else x
 
 
+def _by_strides(x: Tensor, step: int) -> Tensor:
+    rows, width = x.shape[0] * 4 * x.shape[2], x.shape[3]
+    return x.view(rows, width).as_strided((rows, (width - 2) // step + 1, 2), (width, step, 1))
+
+
 CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "t_view_merge": lambda x: x.transpose(1, 2).view(x.shape[0], -1, x.shape[3]),
     "t_view_all": lambda x: x.transpose(2, 3).view(x.shape[0], -1),
@@ -107,6 +112,12 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "joined": lambda x: Turned()(x).view(x.shape[0], -1),
     "joined_split": lambda x: Turned()(x).view(*x.shape[:1], -1, x.shape[1]),
     "strides": lambda x: x.new_zeros(x.transpose(2, 3).stride(3) + x.stride(2), 1),
+    "windows": lambda x: x.unfold(3, 2, 1).view(x.shape[0], 4, x.shape[2], -1),
+    "windows side by side": lambda x: x.unfold(3, 2, 2).view(x.shape[0], 4, x.shape[2], -1),
+    "windows turned": lambda x: x.unfold(3, 3, 2).transpose(3, 4).relu().view(x.shape[0], 4, x.shape[2], -1),
+    "windows of rows": lambda x: x.unfold(dimension=2, size=1, step=1).view(x.shape[0], -1),
+    "windows by strides": lambda x: _by_strides(x, 2).view(-1, x.shape[3] // 2, 2),
+    "windows by strides that overlap": lambda x: _by_strides(x, 1).view(-1, (x.shape[3] - 1) * 2),
     "batch": lambda x: x.transpose(0, 1).view(-1, x.shape[2], x.shape[3]),
 }
 
