@@ -131,6 +131,8 @@ def _extent_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], part: 
     if name in ("bucketize", "searchsorted") and len(args) > 1:
         edges = args[name == "bucketize"]
         return Extent(0, edges.shape[-1]) if is_tensor(edges) and edges.ndim else None
+    if name == "new_tensor" and len(args) == 2:
+        return extent_of(args[1]) if is_tensor(args[1]) else None
     if args and is_tensor(args[0]):
         return _of_tensor(name, args[0], args, kwargs, part)
     return _of_number(args[0], name, args[1]) if len(args) == 2 and is_tensor(args[1]) else None
@@ -464,7 +466,8 @@ def _try_out(index: Any, size: Size, reason: str, negative: bool, empty: list[An
             path.doubt(_NOT_FOLLOWED.format("and cannot be computed"))
             return
         tried.append((sizes, _outside(numbers, evaluate(size, sizes), negative)))
-    path.doubt(_NOT_FOLLOWED.format(f"only tried at {len(tried)} sizes"))
+    if names:
+        path.doubt(_NOT_FOLLOWED.format(f"only tried at {len(tried)} sizes"))
     wrong = [(sizes, outside) for sizes, outside in tried if outside is not None]
     if wrong:
         _require_tried(tried, wrong[0], names, size, reason, empty)

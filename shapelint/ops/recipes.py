@@ -35,13 +35,14 @@ ON_SIZES_ONLY = frozenset(
 )
 """Functions that ask a tensor for its shape and type; of the last ones, only the second tensor."""
 
-_BY_CHANCE = frozenset(
+_DRAWN = frozenset(
     {
         *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "bernoulli"),
-        *("multinomial", "poisson", "empty", "empty_like", "new_empty", "empty_strided", "dropout", "uniform_"),
-        *("normal_", "random_", "bernoulli_", "exponential_", "rrelu", "alpha_dropout", "feature_dropout"),
+        *("multinomial", "poisson", "dropout", "uniform_", "normal_", "random_", "bernoulli_", "exponential_"),
+        *("rrelu", "alpha_dropout", "feature_dropout"),
     }
 )
+_BY_CHANCE = _DRAWN | {"empty", "empty_like", "new_empty", "empty_strided"}
 
 
 class NotComputed(Exception):
@@ -96,9 +97,10 @@ def written_through(base: Any, view: Any, change: Any) -> Any:
         view: the call that made the view, of the tensor.
         change: the call that changed it, of the view.
     """
-    known = all(type(each) is Recipe for each in (view, change)) and view.args[0] is base
+    if not (type(view) is type(change) is Recipe and view.args[0] is base):
+        return Unfollowed()
     steps = ((view.function, view.args[1:], view.kwargs), (change.function, change.args[1:], change.kwargs))
-    return Recipe(_write_through, (base, view.part, *steps), {}) if known else Unfollowed()
+    return Recipe(_write_through, (base, view.part, *steps), {})
 
 
 def _write_through(base: torch.Tensor, part: int | None, view: Any, change: Any) -> torch.Tensor:
@@ -136,13 +138,18 @@ class _Data(Exception):
     """A tensor among the arguments holds more than sizes say."""
 
 
+def is_drawn_by(function: Any) -> bool:
+    """Whether a function draws numbers at random."""
+    return getattr(function, "__name__", "") in _DRAWN
+
+
 def recipe_after(function: Any, args: Any, kwargs: dict[str, Any], *, in_place: bool, part: int | None = None) -> Any:
     """How a call's result was computed, ``None`` if its contents hang on the input's or on chance."""
     name = getattr(function, "__name__", "")
     if name in _BY_CHANCE:
         return None
     try:
-        only_sizes = [name in ON_SIZES_ONLY and (at > 0 or not name.endswith("_as")) for at in range(len(args))]
+        only_sizes = [name in ON_SIZES_ONLY and (at == 0) != name.endswith("_as") for at in range(len(args))]
         first = tuple(_kept(a, blank=blank) for a, blank in zip(args, only_sizes, strict=True))
         named = {key: _kept(a) for key, a in kwargs.items() if key not in ("device", "out")}
     except _Data:
@@ -233,6 +240,16 @@ def _run(recipe: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
     if recipe.in_place:
         return args[0]
     return result if recipe.part is None else result[recipe.part]
+
+
+def fixed_contents(recipe: Any) -> Any:
+    """The numbers that a recipe gives whatever the sizes are, as lists; ``None`` if there are no such."""
+    if recipe is None or symbols_in(recipe):
+        return None
+    try:
+        return computed(recipe, {}).tolist()
+    except NotComputed:
+        return None
 
 
 def symbols_in(value: Any, seen: set[int] | None = None) -> frozenset[str]:

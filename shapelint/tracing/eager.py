@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from shapelint.ops.recipes import is_drawn_by
 from shapelint.tracing.contents import is_in_place
 from shapelint.tracing.tensor import SymbolicTensor
 
@@ -49,13 +50,45 @@ def only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A torch function on real tensors: buffers, parameters, tables computed in forward."""
+    if args and (is_in_place(func) or func is torch.Tensor.__setitem__):
+        _forget_contents(args)
     try:
-        return func(*args, **kwargs)
+        made = func(*args, **kwargs)
     except RuntimeError as error:
         # The input's device is meta while the model may be on another: what meets is brought together there.
-        if "device" not in str(error):
+        if "device" not in str(error) and "meta" not in str(error):
             raise
         return func(*_to_meta(args), **_to_meta(kwargs))
+    if _is_placed_on_meta(func, args, kwargs) and type(made) is torch.Tensor and made.numel() <= MANY_ELEMENTS:
+        return func(*_to_cpu(args), **_to_cpu(kwargs))
+    return made
+
+
+_swap_tensors: Any = torch.utils.swap_tensors
+
+
+def _forget_contents(args: tuple[Any, ...]) -> None:
+    """What a tensor holds is not known any more where something is written into it that is not known."""
+    written, *others = args
+    unknown = any(isinstance(other, torch.Tensor) and other.is_meta for other in others)
+    if unknown and type(written) is torch.Tensor and not written.is_meta:
+        _swap_tensors(written, written.to("meta", copy=True))
+
+
+def _is_placed_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether ``device=x.device``, which is meta, makes numbers get lost that may be positions."""
+    device = args[1] if func is torch.Tensor.to and len(args) > 1 else kwargs.get("device")
+    if device is None or str(device) != "meta" or is_drawn_by(func):
+        return False
+    return not any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
+
+
+def _to_cpu(value: Any) -> Any:
+    if isinstance(value, torch.device) or (type(value) is str and value == "meta"):
+        return torch.device("cpu")
+    if isinstance(value, dict):
+        return {k: _to_cpu(v) for k, v in value.items()}
+    return tuple(map(_to_cpu, value)) if type(value) is tuple else value
 
 
 def _to_meta(value: Any) -> Any:

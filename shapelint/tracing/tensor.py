@@ -15,6 +15,7 @@ import torch
 
 from shapelint.ops.layout import CHANNELS_LAST, placement_of
 from shapelint.ops.placement import contiguous, is_row_by_row
+from shapelint.ops.recipes import fixed_contents
 from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active
@@ -207,9 +208,12 @@ class SymbolicTensor(torch.Tensor):
         return _rows(self)
 
     def _known(self, what: str) -> Any:
-        if self.value is None or not isinstance(self.value, (list, tuple, int, float, Ratio, FloatProduct, Condition)):
+        if isinstance(self.value, (list, tuple, int, float, Ratio, FloatProduct, Condition)):
+            return self.value
+        found = fixed_contents(self.recipe)
+        if found is None:
             raise Undecided(f"{what} needs the values in a tensor, which depend on the data")
-        return self.value
+        return found
 
     def item(self) -> Any:
         if self.value is None:

@@ -54,6 +54,13 @@ def _grid(x: Tensor) -> Tensor:
     return rows * 3 + columns
 
 
+def _put_together(x: Tensor) -> Tensor:
+    positions = torch.empty(3, dtype=torch.long, device=x.device)
+    positions[0] = 6
+    positions[1:] = 2
+    return positions
+
+
 def _added_in_place(x: Tensor) -> Tensor:
     positions = places(x)
     positions += 2
@@ -132,6 +139,15 @@ FOLLOWED: dict[str, Forward] = {
     "two rows of pixels": lambda m, x: _rows(x, 2),
     "three rows of pixels": lambda m, x: _rows(x, 3),
     "added to": lambda m, x: torch.zeros(x.shape[0], 2, 4).index_add(2, places(x) // 4, x),
+    "windows of all": lambda m, x: x[:, :, places(x).unfold(0, 3, 2)],
+    "copied to the input's type": lambda m, x: x[:, :, x.new_tensor(places(x) // 2).long()],
+    "constant, on the input's device": lambda m, x: x[:, :, torch.tensor([0, 5], device=x.device)],
+    "constant, moved there": lambda m, x: x[:, :, torch.arange(6).to(x.device)],
+    "constant, of the model, moved there": lambda m, x: x[:, :, m.picked.to(device=x.device, non_blocking=True)],
+    "constant, filled there": lambda m, x: x[:, :, torch.full((2,), 6, device=x.device)],
+    "constant, computed there": lambda m, x: x[:, :, torch.linspace(0, 6, 3, device=x.device).long()],
+    "constant, of a new tensor": lambda m, x: m.table(m.picked.new_zeros(x.shape[-1], device=x.device) + 11),
+    "constant, written there": lambda m, x: x[:, :, _put_together(x)],
     "windows": lambda m, x: x[:, :, torch.arange(0, x.shape[-1] - 2, 2)[:, None] + torch.arange(4)],
 }
 
@@ -211,6 +227,22 @@ def test_positions_that_may_not_exist_cost_the_proof(forward: Forward) -> None:
     analysis = shapelint.analyze(Looking(forward), ("N", 2, "T"))
     assert analysis.certainty == "probed"
     assert "positions are looked up" in analysis.certainty_reasons[0]
+
+
+def test_what_a_model_without_contents_writes_is_not_known() -> None:
+    class Written(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("offset", torch.zeros(1, dtype=torch.long, device="meta"))
+
+        def forward(self, x: Tensor) -> Tensor:
+            positions = torch.full((3,), 9, device=x.device)
+            positions[:] = self.offset
+            positions += self.offset
+            return x[:, :, positions]
+
+    analysis = shapelint.analyze(Written(), ("N", 2, "T"))
+    assert analysis.accepts(N=1, T=2)
 
 
 def test_places_of_the_greatest_exist_where_they_come_from() -> None:

@@ -709,3 +709,40 @@ def test_the_dtype_of_numbers_in_tensors_is_not_that_of_another_default() -> Non
     finally:
         torch.set_default_dtype(before)
     assert dtypes == [torch.float32, torch.float64, torch.float32]
+
+
+class Reordered(nn.Module):
+    """Dimensions reordered by a tensor of their numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = torch.tensor([1, 0], device=x.device)
+        order = torch.cat((first, torch.arange(2, x.ndim, device=x.device)))
+        return x.permute(*order)
+
+
+class Counted(nn.Module):
+    """A size and a position out of a tensor."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        places = torch.tensor([0, 4, 1], device=x.device)
+        return x.new_zeros(int(places.max()) + 2, x.shape[2]), x[:, places[1].item()]
+
+
+@pytest.mark.parametrize("model", [Reordered, Counted])
+def test_numbers_put_on_the_device_of_the_input_are_known(model: type[nn.Module]) -> None:
+    shape = ("N", "C", "W")
+    analysis = shapelint.analyze(model(), shape)
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(model, shape, device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"N": 2, "C": c, "W": w} for c in range(1, 9) for w in (1, 3)]) == []
+
+
+def test_numbers_that_no_size_decides_are_known_whatever_they_were_computed_from() -> None:
+    class Cut(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            ones = torch.ones_like(x[:1, :1, :1], dtype=torch.long)
+            return x[:, : int((ones * 3).sum() - 1)]
+
+    analysis = shapelint.analyze(Cut(), ("N", "C", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert analysis.output_shape(N=1, C=7, W=2) == (1, 2, 2)
