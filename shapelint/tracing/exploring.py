@@ -22,6 +22,7 @@ from shapelint.sizes.dim import dim
 from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
+from shapelint.tracing.contents import note_unknown_change
 from shapelint.tracing.counts import Counts
 from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
@@ -248,6 +249,11 @@ class ExploringPath(Path):
         """An exception has ended the functions that made all lists but these."""
         for key in self.comprehensions.keys() - known:
             del self.comprehensions[key]
+
+    @staticmethod
+    def forget_numbers(tensor: Any) -> None:
+        """Rounds of a loop may write into a tensor: the numbers it holds are not known."""
+        note_unknown_change(tensor)
 
     def check_names(self, names: Iterable[str]) -> None:
         """Nothing that a round in the middle of a loop made is used after the loop."""

@@ -199,6 +199,29 @@ def images_with_a_default(x):
     return torch.stack(found)
 
 
+def images_written(x):
+    y = torch.zeros_like(x)
+    for i in range(x.shape[0]):
+        index = positive(x[i]).nonzero().squeeze(1)
+        if index.numel() == 0:
+            continue
+        y[i, index] = x[i, index] * 2
+    return y
+
+
+def experts_walked_over(x):
+    chosen = x[:, :3].topk(2)[1]
+    mask = F.one_hot(chosen, 4).permute(2, 1, 0)
+    y = torch.zeros_like(x)
+    for expert in torch.greater(mask.sum((-1, -2)), 0).nonzero():
+        expert = expert[0]
+        if expert == 3:
+            continue
+        which, token = torch.where(mask[expert])
+        y.index_add_(0, token, LAYER(x[token]) * x[token, which, None])
+    return y
+
+
 def nothing_or_some(x):
     mask = positive(x)
     return x[mask] if mask.any() else x.new_zeros(0, 8)
@@ -247,6 +270,8 @@ PROVEN = {
     images_joined: FRAMES,
     images_padded: FRAMES,
     images_with_a_default: FRAMES,
+    images_written: FRAMES,
+    experts_walked_over: ROWS,
     nothing_or_some: FRAMES,
     repeated: ROWS,
     matched: ROWS,
@@ -447,6 +472,25 @@ def test_a_part_that_refuses_some_contents_costs_the_proof() -> None:
     for model, given in ((Selecting(), ROWS), (Looping(), FRAMES)):
         (reason,) = shapelint.analyze(model, given, limits=QUICK).certainty_reasons
         assert "nothing is selected" in reason
+
+
+def test_numbers_that_some_rounds_write_are_not_those_from_before_the_loop() -> None:
+    def written_positions(x):
+        positions = torch.zeros(x.shape[0])
+        for i in range(x.shape[0]):
+            if x[i][positive(x[i])].shape[0] > 0:
+                positions[i] = 7.0
+        return x[positions.long()]
+
+    analysis = shapelint.analyze(Model(written_positions), FRAMES, limits=QUICK)
+    assert run(written_positions, (3, 2, 8))[1] is None
+    assert analysis.certainty != "proven"
+
+
+def test_a_loop_over_what_contents_choose_takes_few_runs() -> None:
+    analysis = shapelint.analyze(Model(experts_walked_over), ROWS)
+    assert analysis.trace is not None
+    assert analysis.trace.runs < 10
 
 
 def test_one_part_called_twice_selects_twice() -> None:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from shapelint.sizes import Dim, Undecided
 from shapelint.sizes import path as paths
+from shapelint.sizes.expr import is_count
 from shapelint.tracing.loops.repeated import Repeated, use_rounds
 from shapelint.tracing.loops.rounds import Stretch, rounds
 from shapelint.tracing.tensor import SymbolicTensor, use_rows
@@ -62,8 +63,9 @@ def stretches_of(items: Any) -> list[Stretch] | None:
     if type(items) is Repeated:
         return [Stretch(times, functools.partial(_same, item)) for item, times in items.runs]
     if type(items) is SymbolicTensor and items.sizes and isinstance(items.sizes[0], Dim):
-        # of few rows each number of them is walked through
-        return None if paths.can_be_tried(items.sizes[0].expr) else [Stretch(items.sizes[0], items.__getitem__)]
+        # of few rows each number of them is walked through, but for those that contents choose among others
+        few = not any(map(is_count, items.sizes[0].symbols)) and paths.can_be_tried(items.sizes[0].expr)
+        return None if few else [Stretch(items.sizes[0], items.__getitem__)]
     return None
 
 

@@ -27,7 +27,7 @@ import torch
 from shapelint.sizes import Condition, Size, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import dim
-from shapelint.tracing.loops.holding import Held, all_held, held, is_same
+from shapelint.tracing.loops.holding import Held, all_held, held, is_same, only_numbers_differ
 from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.source import Loop, Span, comprehension_at, loop_at, span_of
 from shapelint.tracing.loops.symbols import with_numbers
@@ -77,6 +77,7 @@ class Plan:
         period: so many of the others are taken together, for as many wherever in the loop; what is left over is run
             one by one.
         growing: local variables (and an axis, ``None`` for a number) that grow by the same number in every round.
+        forgetting: local variables that hold tensors of which only the shapes are kept, since rounds write into them.
         each: all rounds are run one by one, for each number of them that there can be.
     """
 
@@ -84,6 +85,7 @@ class Plan:
     last: int = 0
     period: int = 1
     growing: tuple[tuple[str, int | None, int], ...] = ()
+    forgetting: tuple[str, ...] = ()
     each: bool = False
 
 
@@ -281,6 +283,8 @@ class Rounds:
         path.enter(current)
         variables = local_variables(frame)
         current.start = {name: value for name, value in variables.items() if name not in loop.own}
+        for name in plan.forgetting:
+            path.forget_numbers(current.start.get(name))
         filled = [name for name in current.start if name in loop.filled]
         # the lists last: what else reaches them is then known, and what is in them does not count
         before = all_held({n: current.start[n] for n in sorted(current.start, key=filled.__contains__)})
@@ -322,6 +326,7 @@ class Rounds:
             current.state[name] = held(after)
         changed = [n for n, before in current.state.items() if n not in state or not is_same(before, state[n])]
         if changed:
+            self._forget_contents(current, {n: (current.state[n], state[n]) for n in changed if n in state})
             self._change_plan(current, changed, now)
         lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
         path.counts.check_mixed(current, {name: items.added for name, items in lists.items()})
@@ -348,6 +353,18 @@ class Rounds:
             # what several rounds add then alternates, which a list of repeated items does not say
             current.give_up(f"each of {current.times} rounds of a loop adds different items to `{name}`")
         return items
+
+    @staticmethod
+    def _forget_contents(current: Round, changed: dict[str, tuple[Held, Held]]) -> None:
+        """Start again without what is known of the numbers in some tensors, if running a first round did not help.
+
+        What is known of them would go on to differ where contents decide whether a round writes into them.
+        """
+        plan = current.plan
+        written = [n for n, (before, after) in changed.items() if only_numbers_differ(before, after)]
+        if plan.first and not set(written) <= set(plan.forgetting):
+            forgetting = tuple(dict.fromkeys((*plan.forgetting, *written)))
+            raise Replan(current.site, replace(plan, first=plan.first - 1, forgetting=forgetting))
 
     def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any]) -> NoReturn:
         plan = current.plan
