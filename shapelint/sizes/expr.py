@@ -607,6 +607,13 @@ def modulo(a: Expr, divisor: int) -> Expr:
 
 def cancel(numerator: Expr, divisor: Expr) -> tuple[Expr, Expr]:
     """Numerator and divisor with common factors removed (the cancelled ones must not be 0)."""
+    if not divisor.items and divisor.const > 0:
+        # what most divisors are; there is only a number to cancel
+        common = gcd(content(numerator), divisor.const)
+        if common == 1:
+            return numerator, divisor
+        items = tuple((t, c // common) for t, c in numerator.items)
+        return _intern(items, numerator.const // common), constant(divisor.const // common)
     cn, fn = factorize(numerator)
     cd, fd = factorize(divisor)
     left, remaining = list(fn), []
