@@ -746,3 +746,42 @@ def test_numbers_that_no_size_decides_are_known_whatever_they_were_computed_from
     analysis = shapelint.analyze(Cut(), ("N", "C", "W"))
     assert analysis.certainty == "proven", analysis.certainty_reasons
     assert analysis.output_shape(N=1, C=7, W=2) == (1, 2, 2)
+
+
+def test_a_layer_that_is_given_no_sizes_is_as_good_as_any_other() -> None:
+    class Weighing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used = 0
+            self.width = 0
+
+        def forward(self, weight: torch.Tensor, sign: int = 1) -> torch.Tensor:
+            self.used = self.used + sign
+            if self.width % 2:  # a size, though none is given
+                raise ValueError("odd sizes are not weighed")
+            return weight * self.used
+
+    class Weighed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3, 3, 1))
+            self.weighing = nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 3, 1))
+            self.inner = Weighing()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.inner.used, self.inner.width = 0, x.shape[-1]
+            x = self.weighing(x)
+            if x.shape[-1] > 9:
+                x = x[..., 2:]
+            weight = self.inner(self.weight)
+            weight = self.inner(weight, sign=1)
+            return x[..., self.inner.used :] + F.conv1d(x, weight).mean()
+
+    model = Weighed()
+    analysis = shapelint.analyze(model, ("N", 3, "T"))
+    assert (model.inner.used, model.inner.width) == (0, 0)
+    assert analysis.certainty == "proven"
+    asked = oracle.Oracle(Weighed, ("N", 3, "T"), device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"N": 2, "T": size} for size in range(1, 24)]) == []
+    assert analysis.trace is not None
+    assert {failure.layer for failure in analysis.trace.failures if failure.error is not None} == {"inner"}
