@@ -100,9 +100,8 @@ def shape_rule(*targets: Target) -> Callable[[RuleT], RuleT]:
     return register
 
 
-def function_rule(function: Any) -> Rule | None:
-    """The rule of a torch function, method or operator, if it has one."""
-    return _FUNCTION_RULES.get(function)
+function_rule: Callable[[Any], Rule | None] = _FUNCTION_RULES.get
+"""The rule of a torch function, method or operator, if it has one."""
 
 
 def module_rule(module: nn.Module) -> Rule | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -97,7 +96,10 @@ def _note(
         tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
         tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
         if tensor.ramp is not None and type(tensor.recipe) is Recipe:
-            tensor.recipe = dataclasses.replace(tensor.recipe, ramp=tensor.ramp, like=Blank(tensor.sizes, tensor.kind))
+            made = tensor.recipe
+            like = Blank(tensor.sizes, tensor.kind)
+            # as dataclasses.replace does it, which is slow
+            tensor.recipe = Recipe(made.function, made.args, made.kwargs, made.in_place, part, tensor.ramp, like)
         if tensor.ramp is None:
             contents = extent_of_contents(tensor.value)
             tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import islpy as isl
 import torch
@@ -52,7 +52,16 @@ from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
 from shapelint.tracing.replaying import Alternatives, Played, Question, asked, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
-from shapelint.tracing.values import SIZES, Numbers, kind_of, known_result, learn_kind, only_numbers, plain_numbers
+from shapelint.tracing.values import (
+    MAY_BE_OF_NUMBERS,
+    SIZES,
+    Numbers,
+    kind_of,
+    known_result,
+    learn_kind,
+    only_numbers,
+    plain_numbers,
+)
 
 _original_call: Any = unexchanged(nn.Module.__call__)
 
@@ -418,7 +427,8 @@ class Tracer:
         most = self.limits.paths_with_loops if self.path.follows_loops else self.limits.paths
         if self.runs > most:
             raise Undecided(f"the model has more than {most} runs of modules to explore")
-        self._check_time()
+        if time.monotonic() > self.deadline:
+            self._take_too_long()
         depth, rounds, lists = len(self.layers), len(self.path.rounds), frozenset(self.path.comprehensions)
         try:
             value = _original_call(module, *args, **kwargs)
@@ -439,9 +449,8 @@ class Tracer:
             check_joined(self.path, lists)
         return Outcome(self.path.domain, value)
 
-    def _check_time(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise Undecided(f"exploring all sizes takes more than {self.limits.seconds:g} s")
+    def _take_too_long(self) -> NoReturn:
+        raise Undecided(f"exploring all sizes takes more than {self.limits.seconds:g} s")
 
     def _note_error(self, error: Exception) -> None:
         """Write down which sizes an exception stands for, where it first passes a module's end."""
@@ -533,7 +542,7 @@ class Tracer:
             items = joined_in(self.path, args[0] if args else kwargs.get("tensors"))
             if items is not None:
                 return self._join_repeated(rule, func, items, args[1:], kwargs)
-        if not _has_symbolic(args, kwargs):
+        if not (args and type(args[0]) is SymbolicTensor) and not _has_symbolic(args, kwargs):
             if rule is None or not eager.only_sizes_matter(func, args, kwargs):
                 return eager.call_real(func, args, kwargs)
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs, eager.call_real)
@@ -586,7 +595,7 @@ class Tracer:
                 return known[1]
         branches = len(frame.taken)
         try:
-            numbers = None if kwargs else only_numbers(target, args)
+            numbers = only_numbers(target, args) if target in MAY_BE_OF_NUMBERS and not kwargs else None
             result = None if numbers is None or self.path.over else self._of_numbers(numbers, target, layer, args)
             if result is None:
                 result = self._apply(rule, kind, target, layer, args, kwargs)
@@ -605,7 +614,8 @@ class Tracer:
         kind = kind_of(numbers)
         if kind is None:
             return None
-        self._check_time()
+        if time.monotonic() > self.deadline:
+            self._take_too_long()
         meaning, known, _ = numbers
         call = Call(next(self.indices), "function", target, layer, args, {}, places.caller(), self.path.sizes)
         if self.path.rounds:
@@ -646,7 +656,8 @@ class Tracer:
             self.in_rounds.append(call)
         before, self.current = self.current, call
         isl.DEFAULT_CONTEXT.reset_operations()
-        self._check_time()
+        if time.monotonic() > self.deadline:
+            self._take_too_long()
         try:
             result, args, kwargs = self._ruled(rule, call, args, kwargs)
         except Unsupported as reason:
@@ -662,11 +673,10 @@ class Tracer:
             self.current = before
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
         made = self._finish(call, result, first)
-        name = _short_name(target)
         note_contents(call, made, first, args, kwargs)
         self._note_change(call, made, first)
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
-            rest = args[2:] if kind == "module" else args[1:]
+            rest, name = args[2:] if kind == "module" else args[1:], _short_name(target)
             for output in call.outputs:
                 output.strided = layout_after(rule, name, first, rest, kwargs, output)
         return made

@@ -263,6 +263,9 @@ _MEANINGS: dict[Any, Callable[..., Any]] = {
 }
 """What functions that make a new 0-d tensor do to the numbers in others, by the function itself."""
 
+MAY_BE_OF_NUMBERS = frozenset({*_MEANINGS, torch.Tensor.to})
+"""Functions of which :func:`only_numbers` may know something."""
+
 _CONVERSIONS = {torch.int64: math.trunc, torch.int32: math.trunc, torch.float32: _same, torch.float64: _same}
 _kinds: dict[Any, torch.dtype] = {}
 """Dtypes of results, by the function and what it was called with."""
@@ -280,7 +283,7 @@ def only_numbers(func: Any, args: tuple[Any, ...]) -> Numbers | None:
     """
     meaning = _MEANINGS.get(func)
     if meaning is None:
-        if func is not torch.Tensor.to or len(args) != 2 or type(args[1]) is not torch.dtype:
+        if len(args) != 2 or type(args[1]) is not torch.dtype:
             return None
         meaning = _CONVERSIONS.get(args[1])
         if meaning is None or args[0].dtype is args[1]:
