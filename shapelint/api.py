@@ -19,7 +19,7 @@ from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.expr import is_count
 from shapelint.tracing import Trace, places, trace
-from shapelint.tracing.inputs import InputError, Inputs, candidates, parse_inputs
+from shapelint.tracing.inputs import InputError, Inputs, candidates, readings, usual_dtype
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.running import Runner, shapes, tensors
 from shapelint.tracing.state import modules_by_name
@@ -310,7 +310,9 @@ def analyze(
     Args:
         model: any module; it is left as it was.
         inputs: ``None`` (inferred from the layers), ``("N", 3, "H", "W")``, a list of shapes by position, or a
-            dict by name. Equal names mean equal sizes; ints are fixed; "2*H" is an expression.
+            dict by name. Equal names mean equal sizes; ints are fixed; "2*H" is an expression. "int64[N, T]" or
+            ("N", "T", torch.int64) says a dtype; without one it is the parameters', or where that is refused int64 or
+            bool.
         sizes: the sizes expected to work: ``None``, "256x256", {"H": 256}, "H%32==0, W%32==0", or a list of these.
         name: what messages call the model; its class's name by default.
         limits: bounds on paths, time and the complexity of sets: ``shapelint.Limits(seconds=10)``.
@@ -323,9 +325,9 @@ def analyze(
     label = name or type(model).__name__
     contract = contract_of(model) if inputs is None else None
     if inputs is not None:
-        options = [parse_inputs(inputs)]
+        options = list(readings(inputs, usual_dtype(model)))
     elif contract is not None and contract.input is not None:
-        options = [declared_inputs(contract)]
+        options = list(declared_inputs(contract, usual_dtype(model)))
     else:
         options = list(itertools.islice(candidates(model), 6))
     expected = contract.sizes if sizes is None and contract is not None else sizes
@@ -357,7 +359,8 @@ def _likeliest(
 ) -> Analysis:
     """The analysis with the first inputs that some size of runs, else with the first.
 
-    Inputs of which two sizes meet that have nothing to do with each other are not taken if others do as well.
+    Inputs of which two sizes meet that have nothing to do with each other are not taken if others do as well; and
+    where people said the shapes, other dtypes are tried only if the first are what is refused.
     """
     first: Analysis | None = None
     doubtful: Analysis | None = None
@@ -371,6 +374,8 @@ def _likeliest(
                 if not _mixes_sizes(analysis.trace):
                     return analysis
                 doubtful = doubtful or analysis
+            elif not option.inferred and not any(failure.dtype for failure in analysis.trace.failures):
+                break
     assert first is not None
     return doubtful or first
 

@@ -96,7 +96,7 @@ def main() -> None:
     multiple=True,
     metavar="SHAPE",
     help="The input's shape: 'N,3,H,W'. Letters are any size, equal letters equal sizes. Repeat it for further "
-    "inputs, or name them: 'x=N,3,H,W'. Inferred from the layers if left out.",
+    "inputs, or name them: 'x=N,3,H,W'. A dtype stands before: 'int64[N,T]'. Inferred from the layers if left out.",
 )
 @click.option(
     "--size",

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from shapelint.tracing.inputs import Inputs
+    from shapelint.tracing.tensor import SymbolicTensor
 
 Class = TypeVar("Class", bound=type)
 Shape = tuple[Any, ...]
@@ -77,28 +79,28 @@ def contract_of(model: nn.Module) -> Contract | None:
     return declared if isinstance(declared, Contract) else annotated_contract(type(model))
 
 
-def declared_inputs(promised: Contract) -> Inputs:
-    """A contract's input as the tracer takes it.
+def declared_inputs(promised: Contract, usual: torch.dtype) -> Iterator[Inputs]:
+    """A contract's input as the tracer takes it, likeliest first; ``usual`` is what the model computes in.
 
     Raises:
         InputError: it is not understood.
     """
-    from shapelint.tracing.inputs import Inputs, parse_inputs
+    from shapelint.tracing.inputs import Inputs, readings
 
-    inputs = parse_inputs(promised.input)
-    # a C that the first layer leaves no choice in is no promise to take any number of channels
-    inputs = Inputs(inputs.args, inputs.keywords, inputs.symbols, inferred="C" in inputs.symbols)
-    if not promised.integers:
-        return inputs
+    for inputs in readings(promised.input, usual):
+        keywords = {
+            name: _as_integers(value) if name in promised.integers else value for name, value in inputs.keywords.items()
+        }
+        # a C that the first layer leaves no choice in is no promise to take any number of channels
+        yield Inputs(inputs.args, keywords, inputs.symbols, inferred="C" in inputs.symbols)
+
+
+def _as_integers(tensor: SymbolicTensor) -> SymbolicTensor:
     import torch
 
     from shapelint.tracing.tensor import symbolic_tensor
 
-    keywords = {
-        name: symbolic_tensor(value.sizes, torch.long) if name in promised.integers else value
-        for name, value in inputs.keywords.items()
-    }
-    return Inputs((), keywords, inputs.symbols, inputs.inferred)
+    return symbolic_tensor(tensor.sizes, torch.int64)
 
 
 def _text(shape: Any) -> str:

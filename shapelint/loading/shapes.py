@@ -1,4 +1,4 @@
-"""Shapes as people write them: ``N,3,H,W``, ``(N, 1, H, W)``, ``x=N,3,H,W``, ``t=N``."""
+"""Shapes as people write them: ``N,3,H,W``, ``(N, 1, H, W)``, ``x=N,3,H,W``, ``t=N``, ``ids=int64[N,T]``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Final
 from shapelint.diagnostics import Location
 from shapelint.loading.errors import BAD_INPUT, LoadError
 
-Shape = tuple[int | str, ...]
+Shape = tuple[int | str, ...] | str
+"""The sizes; or with a dtype, as text: ``int64[N,T]``."""
 Inputs = Shape | list[Shape] | dict[str, Shape] | None
 
 _NAMED: Final = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*[=:]\s*(?P<shape>.+)", re.DOTALL)
+_WITH_DTYPE: Final = re.compile(r"(?P<dtype>[a-z]\w*)\s*(?P<shape>[\[(].+[\])])", re.DOTALL)
 _SIZE: Final = re.compile(r"[\w\s+*/%()\-]*\w[\w\s+*/%()\-]*")
 
 
@@ -38,20 +40,26 @@ def _inputs(text: str) -> Iterator[str]:
     """``(N,3,H,W), (N,)`` is two inputs; ``N,3,H,W`` is one."""
     parts = _split(text)
     is_list = len(parts) > 1 and any(
-        (part.startswith("(") and part.endswith(")")) or "=(" in part.replace(" ", "") for part in parts
+        (part.startswith("(") and part.endswith(")"))
+        or "=(" in part.replace(" ", "")
+        or _WITH_DTYPE.fullmatch(part.partition("=")[2].strip() or part)
+        for part in parts
     )
     yield from (parts if is_list else [text.strip()] if text.strip() else [])
 
 
 def _shape(text: str, location: Location | None) -> Shape:
     inner = text.strip()
+    if match := _WITH_DTYPE.fullmatch(inner):
+        _shape(match["shape"], location)  # what is no dtype of PyTorch is said by what imports PyTorch
+        return inner
     if inner[:1] in "([" and inner[-1:] in ")]":
         inner = inner[1:-1]
     sizes = [part for part in _split(inner) if part]
     bad = next((size for size in sizes if not _SIZE.fullmatch(size)), None)
     if bad is not None or not sizes:
         what = f"`{bad}` in `{text}`" if bad else f"`{text}`"
-        raise LoadError(BAD_INPUT, f"{what} is not a shape; write one as N,3,H,W or 1,3,H,2*H", location)
+        raise LoadError(BAD_INPUT, f"{what} is not a shape; write one as N,3,H,W or 1,3,H,2*H or int64[N,T]", location)
     return tuple(int(size) if size.isdecimal() else size.strip("'\"") for size in sizes)
 
 

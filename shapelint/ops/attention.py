@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from shapelint.ops.broadcasting import broadcast
@@ -39,6 +40,8 @@ def scaled_dot_product_attention(
         value_batch = _repeated_heads(value_batch, query_batch)
     weights_batch = broadcast(tuple(query_batch), tuple(key_batch))
     if attn_mask is not None:
+        allowed = (torch.bool, torch.float32, query.dtype)
+        require(attn_mask.dtype in allowed, "attention takes a mask of booleans or floats, and got {}", attn_mask.dtype)
         _require_expandable(tuple(attn_mask.shape), (*weights_batch, length, source))
     return Spec((*broadcast(weights_batch, tuple(value_batch)), length, value_features))
 

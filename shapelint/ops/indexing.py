@@ -19,6 +19,7 @@ from shapelint.ops.dimensions import (
     refuse_out,
     slice_length,
 )
+from shapelint.ops.dtypes import require_kinds
 from shapelint.ops.extents import require_indices
 from shapelint.ops.registry import DependsOnContents, Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Dim, Size, all_of, any_of, implied, product, require, smax, smin
@@ -787,8 +788,7 @@ _NOT_IN_TABLE = "index {} is looked up in an embedding of {} rows (num_embedding
 @shape_rule("embedding")
 def embedding(input: TensorLike, weight: TensorLike, *args: Any, **options: Any) -> Spec:
     """A row of the table for each index."""
-    if input.dtype not in (torch.int64, torch.int32):
-        fail("embedding takes integer indices, and got {}", input.dtype)
+    require_kinds("embedding", input, "ij")
     if weight.ndim != 2:
         fail("the table of an embedding is a matrix, and has {} dimensions", weight.ndim)
     require_indices(input, weight.shape[0], _NOT_IN_TABLE)
@@ -804,6 +804,7 @@ def embedding_module(module: nn.Embedding, input: TensorLike) -> Spec:
 @shape_rule("embedding_bag")
 def embedding_bag(input: TensorLike, weight: TensorLike, offsets: Any = None, *args: Any, **options: Any) -> Spec:
     """The sum or mean of the rows of each bag."""
+    require_kinds("embedding_bag", input, "ij")
     if weight.ndim != 2:
         fail("the table of an embedding is a matrix, and has {} dimensions", weight.ndim)
     if options.get("per_sample_weights") is not None:
@@ -836,7 +837,6 @@ def one_hot(tensor: TensorLike, num_classes: Size = -1) -> Spec:
     """A new last dimension with one element for each class."""
     if type(num_classes) is int and num_classes < 0:
         raise Unsupported("one_hot without num_classes gives a size that depends on the data")
-    if tensor.dtype is not torch.int64:
-        fail("one_hot takes int64 indices, and got {}", tensor.dtype)
+    require_kinds("one_hot", tensor, "i")
     require_indices(tensor, num_classes, "class {} is one of {} classes (num_classes)")
     return Spec((*tensor.shape, num_classes), torch.int64)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from shapelint.ops.broadcasting import broadcast, broadcast_into, broadcast_size, promoted
 from shapelint.ops.dimensions import Shape, agree, axis_indices, fail, refuse_out
+from shapelint.ops.dtypes import same_dtypes
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
 from shapelint.sizes import Size, require
 
@@ -338,6 +339,8 @@ def einsum(equation: Any, *operands: Any) -> Spec:
         ellipsis = _bind(term, tensor.shape, sizes, ellipsis)
     if result is None:
         result = _implicit(terms)
+    if len(tensors) == 2 and set(terms[0]) & set(terms[1]) - set(result):
+        same_dtypes(torch.einsum, *tensors)
     if result.count("...") > 1:
         fail("einsum: '...' appears twice in the result")
     before, dots, after = result.partition("...")

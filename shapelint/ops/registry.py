@@ -93,7 +93,7 @@ def shape_rule(*targets: Target) -> Callable[[RuleT], RuleT]:
 
     def register(rule: RuleT) -> RuleT:
         for target in targets:
-            for found in _resolve(target):
+            for found in resolve(target):
                 _add(found, rule)
         return rule
 
@@ -145,7 +145,7 @@ def _add(target: Any, rule: Rule) -> None:
     table[target] = rule
 
 
-def _resolve(target: Target) -> Iterator[Any]:
+def resolve(target: Target) -> Iterator[Any]:
     if not isinstance(target, str):
         yield target
         return

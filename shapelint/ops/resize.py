@@ -9,6 +9,7 @@ from torch import nn
 
 from shapelint.ops.axes import require_nonzero
 from shapelint.ops.dimensions import Shape
+from shapelint.ops.dtypes import require_kinds
 from shapelint.ops.pool import adaptive_shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Size, divide, divides, require, scaled_floor
@@ -27,6 +28,9 @@ _MODE_RANKS: dict[str, tuple[int, ...]] = {
 _WITHOUT_CORNERS = ("nearest", "nearest-exact", "area")
 _ANTIALIASED = ("bilinear", "bicubic", "lanczos")
 
+_FLOATING_MODES = frozenset({"linear", "trilinear", "area"})
+"""Modes without a kernel for bytes."""
+
 
 @shape_rule("interpolate")
 def interpolate(
@@ -39,6 +43,7 @@ def interpolate(
     antialias: bool = False,
 ) -> Spec:
     shape = input.shape
+    require_kinds(f"interpolate with mode {mode!r}", input, "f" if mode in _FLOATING_MODES else "fu")
     _require_mode(len(shape), mode, align_corners, antialias)
     require((size is None) != (scale_factor is None), "interpolate takes either size or scale_factor")
     require(size is None or not recompute_scale_factor, "recompute_scale_factor means nothing with a size")

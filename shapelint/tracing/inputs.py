@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +44,14 @@ class Inputs:
         args, keywords: tensors are symbolic, everything else is passed as it is.
         symbols: size names in the order they first appear.
         inferred: whether nobody declared them.
+        open_dtypes: how many of the tensors were declared without a dtype.
     """
 
     args: tuple[Any, ...]
     keywords: Mapping[str, Any]
     symbols: tuple[str, ...]
     inferred: bool = False
+    open_dtypes: int = 0
 
     def main_shape(self) -> tuple[Any, ...]:
         """The shape of the first tensor."""
@@ -63,6 +67,7 @@ class Inputs:
             {name: _renew(v) for name, v in self.keywords.items()},
             self.symbols,
             self.inferred,
+            self.open_dtypes,
         )
 
     def concrete(
@@ -132,13 +137,17 @@ def _evaluate(node: ast.expr, text: str) -> Any:
     raise InputError(_NOT_A_SIZE.format(text))
 
 
+_WITH_DTYPE = re.compile(r"\s*(?P<dtype>[a-z]\w*)\s*[\[(](?P<sizes>.*)[\])]\s*", re.DOTALL)
+
+
 def _is_shape(value: Any) -> bool:
     if isinstance(value, str):
         return True
-    return (
-        isinstance(value, (tuple, list))
-        and all(isinstance(v, (int, str, Dim)) for v in value)
-        and not any(isinstance(v, str) and "," in v for v in value)
+    if not isinstance(value, (tuple, list)):
+        return False
+    sizes = value[:-1] if value and isinstance(value[-1], torch.dtype) else value
+    return all(isinstance(v, (int, str, Dim)) for v in sizes) and not any(
+        isinstance(v, str) and ("," in v or _WITH_DTYPE.fullmatch(v)) for v in sizes
     )
 
 
@@ -150,31 +159,117 @@ def parse_shape(value: str | Sequence[Any]) -> tuple[Any, ...]:
     return tuple(parse_size(part) for part in value)
 
 
-def parse_inputs(inputs: Any) -> Inputs:
+def parse_tensor(value: str | Sequence[Any]) -> tuple[tuple[Any, ...], torch.dtype | None]:
+    """A shape and a dtype from ("N", "T", torch.int64) or "int64[N, T]"; ``None`` where no dtype is said.
+
+    Raises:
+        InputError: it is no shape, or PyTorch has no such dtype.
+    """
+    if isinstance(value, str):
+        match = _WITH_DTYPE.fullmatch(value)
+        if match is None:
+            return parse_shape(value), None
+        return parse_shape(match["sizes"]), _dtype(match["dtype"], value)
+    if value and isinstance(value[-1], torch.dtype):
+        return parse_shape(value[:-1]), value[-1]
+    return parse_shape(value), None
+
+
+def _dtype(name: str, text: str) -> torch.dtype:
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise InputError(
+            f"{name!r} in {text!r} is no dtype of PyTorch: write int64[N, T], bool[N, T], float32[N, 3, H, W]"
+        )
+    return found
+
+
+def parse_inputs(inputs: Any, usual: torch.dtype = torch.float32, dtypes: Iterable[torch.dtype] = ()) -> Inputs:
     """Arguments from what :func:`shapelint.analyze` takes.
+
+    Args:
+        inputs: shapes, tensors and other objects, by position or by name.
+        usual: the dtype of tensors that are declared without one.
+        dtypes: instead of that, theirs in order.
 
     Raises:
         InputError: a shape cannot be understood.
     """
+    reading = _Reading(usual, iter(dtypes))
     if isinstance(inputs, Mapping):
-        keywords = {name: _argument(value) for name, value in inputs.items()}
-        return Inputs((), keywords, _symbols(keywords.values()))
+        keywords = {name: reading.argument(value) for name, value in inputs.items()}
+        return Inputs((), keywords, _symbols(keywords.values()), open_dtypes=reading.open_dtypes)
     if isinstance(inputs, torch.Tensor) or _is_shape(inputs):
         inputs = [inputs]
-    args = tuple(_argument(value) for value in inputs)
-    return Inputs(args, {}, _symbols(args))
+    args = tuple(reading.argument(value) for value in inputs)
+    return Inputs(args, {}, _symbols(args), open_dtypes=reading.open_dtypes)
 
 
-def _argument(value: Any) -> Any:
-    if isinstance(value, str) and "," not in value and not value.strip().startswith("("):
-        return value  # a mode or a name; a shape of one size is ("T",) or "(T)"
-    if _is_shape(value):
-        return symbolic_tensor(parse_shape(value), torch.float32)
-    if isinstance(value, torch.Tensor):
-        # Its sizes are fixed, and its contents known: a timestep, a list of lengths.
-        contents = None if value.is_meta or value.numel() > 4096 else value.tolist()
-        return symbolic_tensor(tuple(value.shape), value.dtype, value=contents)
-    return value
+def readings(inputs: Any, usual: torch.dtype) -> Iterator[Inputs]:
+    """What declared shapes can mean, likeliest first: the usual dtype where none is said, or indices, or masks.
+
+    Raises:
+        InputError: a shape cannot be understood.
+    """
+    first = parse_inputs(inputs, usual)
+    yield first
+    for dtypes in itertools.islice(_other_dtypes(first.open_dtypes, usual), _MOST_READINGS):
+        yield parse_inputs(inputs, usual, dtypes)
+
+
+def usual_dtype(model: nn.Module) -> torch.dtype:
+    """What a model computes in: the dtype of its first parameter that is no integer."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point() or p.is_complex()), torch.float32)
+
+
+_MOST_READINGS = 8
+
+
+def _other_dtypes(count: int, usual: torch.dtype) -> Iterator[tuple[torch.dtype, ...]]:
+    """Token ids alone, ids and what goes with them (a mask in integers or booleans), then any one tensor of another."""
+    if count == 0:
+        return
+    one_other = [
+        (*[usual] * place, dtype, *[usual] * (count - place - 1))
+        for dtype in (torch.int64, torch.bool)
+        for place in range(count)
+    ]
+    ids_and_masks = (torch.int64, *[torch.bool] * (count - 1))
+    first = (usual,) * count
+    others = [(torch.int64,) * count, ids_and_masks, (torch.float32,) * count, *one_other]
+    yield from (dtypes for dtypes in dict.fromkeys(others) if dtypes != first)
+
+
+class _Reading:
+    """Reads arguments in order, and hands out dtypes to those that have none."""
+
+    def __init__(self, usual: torch.dtype, dtypes: Iterator[torch.dtype]) -> None:
+        self._usual = usual
+        self._dtypes = dtypes
+        self.open_dtypes = 0
+
+    def argument(self, value: Any) -> Any:
+        if isinstance(value, str) and not _is_shape_text(value):
+            return value
+        if _is_shape(value):
+            sizes, dtype = parse_tensor(value)
+            if dtype is None:
+                self.open_dtypes += 1
+                dtype = next(self._dtypes, self._usual)
+            return symbolic_tensor(sizes, dtype)
+        if isinstance(value, torch.Tensor):
+            # Its sizes are fixed, and its contents known: a timestep, a list of lengths.
+            contents = None if value.is_meta or value.numel() > 4096 else value.tolist()
+            return symbolic_tensor(tuple(value.shape), value.dtype, value=contents)
+        return value
+
+
+def _is_shape_text(text: str) -> bool:
+    """Whether a text is a shape, and no mode or name; a shape of one size is ("T",) or "(T)"."""
+    if "," in text or text.strip().startswith("("):
+        return True
+    match = _WITH_DTYPE.fullmatch(text)
+    return match is not None and isinstance(getattr(torch, match["dtype"], None), torch.dtype)
 
 
 def _symbols(values: Any) -> tuple[str, ...]:
@@ -207,29 +302,30 @@ def candidates(model: nn.Module) -> Iterator[Inputs]:
     """Arguments to try when nobody declared any, likeliest first."""
     tensors = _required_parameters(model)
     seen: set[tuple[tuple[str, ...], torch.dtype]] = set()
-    for names, dtype in _likely_shapes(model):
+    usual = usual_dtype(model)
+    for names, dtype in _likely_shapes(model, usual):
         if (names, dtype) in seen:
             continue
         seen.add((names, dtype))
         yield from _with_shape(tensors, names, dtype)
 
 
-def _likely_shapes(model: nn.Module) -> Iterator[tuple[tuple[str, ...], torch.dtype]]:
+def _likely_shapes(model: nn.Module, usual: torch.dtype) -> Iterator[tuple[tuple[str, ...], torch.dtype]]:
     for module in model.modules():
         kinds = {base.__name__ for base in type(module).__mro__}
         for layers, rank in _RANKS:
             if kinds & set(layers):
-                yield NAMES_BY_RANK[rank], torch.float32
+                yield NAMES_BY_RANK[rank], usual
         if kinds & {"LSTM", "GRU", "RNN"}:
-            yield (("N", "T", "C") if getattr(module, "batch_first", False) else ("T", "N", "C")), torch.float32
+            yield (("N", "T", "C") if getattr(module, "batch_first", False) else ("T", "N", "C")), usual
         if kinds & {"MultiheadAttention", "TransformerEncoderLayer"}:
-            yield ("N", "T", "C"), torch.float32
+            yield ("N", "T", "C"), usual
         if kinds & {"Embedding"}:
             yield ("N", "T"), torch.long
         if kinds & {"Linear", "BatchNorm1d"}:
-            yield ("N", "C"), torch.float32
+            yield ("N", "C"), usual
     for rank in (4, 3, 5, 2, 1):
-        yield NAMES_BY_RANK[rank], torch.float32
+        yield NAMES_BY_RANK[rank], usual
 
 
 def _required_parameters(model: nn.Module) -> list[inspect.Parameter]:
@@ -246,14 +342,16 @@ _TIMES = frozenset({"t", "time", "times", "timestep", "timesteps", "noise_level"
 
 
 def _with_shape(parameters: list[inspect.Parameter], names: tuple[str, ...], dtype: torch.dtype) -> Iterator[Inputs]:
+    """All tensors of one dtype; then, beside token ids, masks of booleans."""
     sizes = tuple(dim(n) for n in names)
-    first = symbolic_tensor(sizes, dtype)
-    args: list[Any] = [first]
-    for parameter in parameters[1:]:
-        if parameter.name in _TIMES:
-            args.append(symbolic_tensor(sizes[:1], torch.float32))
-        elif parameter.annotation is int:
-            args.append(1)
-        else:
-            args.append(symbolic_tensor(sizes, dtype))
-    yield Inputs(tuple(args), {}, names, inferred=True)
+    masks = [parameter.name for parameter in parameters[1:] if "mask" in parameter.name.lower()]
+    for mask_dtype in dict.fromkeys((dtype, torch.bool) if masks else (dtype,)):
+        args: list[Any] = [symbolic_tensor(sizes, dtype)]
+        for parameter in parameters[1:]:
+            if parameter.name in _TIMES:
+                args.append(symbolic_tensor(sizes[:1], torch.float32))
+            elif parameter.annotation is int:
+                args.append(1)
+            else:
+                args.append(symbolic_tensor(sizes, mask_dtype if parameter.name in masks else dtype))
+        yield Inputs(tuple(args), {}, names, inferred=True)

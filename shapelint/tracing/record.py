@@ -94,6 +94,7 @@ class Failure:
         call: the operation that refuses them; ``None`` for an exception from the user's own code.
         layer: where in the model.
         error: the exception of the user's code (a ``raise`` or ``assert``).
+        dtype: whether it is a dtype that is refused, and no size.
     """
 
     domain: Domain
@@ -104,6 +105,7 @@ class Failure:
     layer: str
     place: Place | None
     error: BaseException | None = None
+    dtype: bool = False
 
     def holds(self, env: dict[str, int]) -> bool:
         """Whether it is this that refuses these sizes."""

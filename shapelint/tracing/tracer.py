@@ -29,6 +29,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from shapelint.limits import Limits
+from shapelint.ops.dtypes import DtypeError, check_dtypes
 from shapelint.ops.layout import is_followed, layout_after, placed_in
 from shapelint.ops.layout import joined as joined_layout
 from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, module_rule, name_of
@@ -467,6 +468,7 @@ class Tracer:
             (self.current.layer if is_size_error and self.current else "") or self.layers[-1],
             (self.current.place if is_size_error and self.current else None) or place,
             None if is_size_error else error,
+            isinstance(error, DtypeError),
         )
         error.__dict__["shapelint_failures"] = [failure]
         if not is_size_error and not (raised and isinstance(error, _DELIBERATE)):
@@ -659,6 +661,7 @@ class Tracer:
         if time.monotonic() > self.deadline:
             self._take_too_long()
         try:
+            check_dtypes(target, args, kwargs)
             result, args, kwargs = self._ruled(rule, call, args, kwargs)
         except Unsupported as reason:
             if otherwise is not None:

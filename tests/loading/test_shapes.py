@@ -18,13 +18,17 @@ from shapelint.loading.shapes import Inputs, parse_inputs, parse_sizes
         (["x=N,3,H,W", "t=N"], {"x": ("N", 3, "H", "W"), "t": ("N",)}),
         (["x=(N, 3, H, W), t=(N,)"], {"x": ("N", 3, "H", "W"), "t": ("N",)}),
         (["x: N,3,H"], {"x": ("N", 3, "H")}),
+        (["int64[N,T]"], "int64[N,T]"),
+        (["int64[N, T], bool(N, T)"], ["int64[N, T]", "bool(N, T)"]),
+        (["ids=int64[N,T]", "x=N,3"], {"ids": "int64[N,T]", "x": ("N", 3)}),
+        (["ids=int64[N,T], mask=bool[N,T]"], {"ids": "int64[N,T]", "mask": "bool[N,T]"}),
     ],
 )
 def test_inputs(texts: list[str], expected: Inputs) -> None:
     assert parse_inputs(texts) == expected
 
 
-@pytest.mark.parametrize("text", ["()", "N,3,!", "a;b"])
+@pytest.mark.parametrize("text", ["()", "N,3,!", "a;b", "int64[N,!]"])
 def test_what_is_no_shape_is_told_with_an_example(text: str) -> None:
     with pytest.raises(LoadError, match="write one as N,3,H,W"):
         parse_inputs([text])
