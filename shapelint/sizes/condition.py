@@ -122,14 +122,19 @@ class Condition:
         return f"Condition({self})"
 
 
+class Unsolvable(TooComplex):
+    """No set of sizes expresses a comparison of products, whichever way it is written."""
+
+
 class Comparison(Condition):
     """``expr op 0`` with op one of "==", "!=", ">="."""
 
-    __slots__ = ("expr", "op", "solved")
+    __slots__ = ("expr", "op", "solved", "unsolvable")
 
     expr: Expr
     op: str
     solved: Condition | bool | None
+    unsolvable: str
 
     def evaluate(self, env: Env) -> bool:
         value = self.expr.evaluate(env)
@@ -149,10 +154,18 @@ class Comparison(Condition):
         Raises:
             TooComplex: no set expresses it.
         """
+        if self.unsolvable:
+            # it is asked in vain again for each of the sizes that a branch leaves, and each part of a larger one
+            raise Unsolvable(self.unsolvable)
         if self.solved is None:
-            solution = _solve(self.expr, self.op)
+            try:
+                solution = _solve(self.expr, self.op)
+            except Unsolvable as reason:
+                self.unsolvable = str(reason)
+                raise
             if isinstance(solution, Comparison) and solution.expr is self.expr:
-                raise TooComplex(f"{self} compares quotients of products, which no set of sizes expresses")
+                self.unsolvable = f"{self} compares quotients of products, which no set of sizes expresses"
+                raise Unsolvable(self.unsolvable)
             self.solved = solution
         return self.solved
 
@@ -276,6 +289,7 @@ def _compare(a: Expr, op: str) -> bool | Condition:
     condition = Comparison()
     condition._placed = None
     condition.solved = None
+    condition.unsolvable = ""
     condition.expr, condition.op = a, op
     return condition
 
@@ -394,7 +408,7 @@ def _solve(a: Expr, op: str) -> bool | Condition:
     expanded = ex.expand(a)
     if expanded is not a:
         return compare(expanded, op)
-    raise TooComplex(f"{a} is a product of sizes that no set of sizes expresses")
+    raise Unsolvable(f"{a} is a product of sizes that no set of sizes expresses")
 
 
 def _without_squared_roots(a: Expr) -> Expr:

@@ -201,9 +201,18 @@ class Region:
 
     def points(self, limit: int) -> list[tuple[int, ...]] | None:
         """All members in order, or ``None`` when there are more than ``limit`` or infinitely many."""
+        # remembered, as it is asked again and again whether a size is one of a few numbers
+        key = ("points", limit)
+        if key not in self._memo:
+            self._memo[key] = self._find_points(limit)
+        known = self._memo[key]
+        assert known is None or isinstance(known, tuple)
+        return None if known is None else list(known)
+
+    def _find_points(self, limit: int) -> tuple[tuple[int, ...], ...] | None:
         if self.is_empty():
-            return []
-        if not self.isl_set.is_bounded():
+            return ()
+        if not self.is_finite():
             return None
         count = self.isl_set.count_val()
         if not count.is_int() or count.to_python() > limit:
@@ -214,7 +223,7 @@ class Region:
             found.append(tuple(point.get_coordinate_val(_SET, i).to_python() for i in range(self.arity)))
 
         self.isl_set.foreach_point(collect)
-        return sorted(found)
+        return tuple(sorted(found))
 
     def members(self, low: int, high: int) -> list[int]:
         """The members of a one-variable set from ``low`` to ``high`` inclusive."""

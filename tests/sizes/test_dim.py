@@ -17,6 +17,7 @@ from shapelint.sizes import (
     Dim,
     Domain,
     Path,
+    TooComplex,
     Undecided,
     divide,
     divides,
@@ -294,3 +295,26 @@ def test_a_long_formula_is_written_with_its_middle_left_out() -> None:
 def test_values_of_a_formula_of_many_divisions_are_not_asked_for() -> None:
     grown = _grown(H, 20)
     assert Domain.positive("H").bounds(expr_of(grown)) == (None, None)
+
+
+def test_a_comparison_that_no_set_expresses_says_so_each_time() -> None:
+    height, width, time = Dim("H"), Dim("W"), Dim("T")
+    condition = height * width + height * time * 3 + 5 == time * width
+    told = []
+    for domain in (Domain.positive(("H", "W", "T")), Domain.positive(("H", "W", "T")).restrict(height >= 4)):
+        for _ in range(2):
+            with pytest.raises(TooComplex) as raised:
+                domain.status(condition)
+            told.append(str(raised.value))
+    assert len(set(told)) == 1
+    assert "H" in told[0]
+    # where the sizes are few they are gone through one by one
+    few = Domain.positive(("H", "W", "T")).restrict(height == 2).restrict(width == 8).restrict(time <= 3)
+    assert few.status(condition) is False
+
+
+def test_the_members_of_a_set_are_the_callers_own() -> None:
+    region = Domain.positive(("H",)).restrict(Dim("H") <= 3).factors["H"].region
+    region.points(5).clear()  # type: ignore[union-attr]
+    assert region.points(5) == [(1,), (2,), (3,)]
+    assert region.points(2) is None
