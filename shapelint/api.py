@@ -135,7 +135,7 @@ class Analysis:
         given = self.inputs.main_shape()
         for tensor in tensors(value):
             if len(tensor.sizes) == len(given) and len(given) > 2:
-                if any(map(is_count, names_in(tensor.sizes[2:]))):
+                if any(map(is_count, names_in(tensor.sizes))):
                     return False
                 return all_of(*(a == b for a, b in zip(tensor.sizes[2:], given[2:], strict=True)))
         return False

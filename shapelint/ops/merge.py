@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from shapelint.ops.broadcasting import broadcast, promoted
+from shapelint.ops.broadcasting import broadcast, broadcast_into, promoted
 from shapelint.ops.dimensions import Shape, agree, axis_index, ceil_divide, fail, numpy_names, refuse_out, slice_length
 from shapelint.ops.registry import Runs, Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Size, implied, negate, product, require
+from shapelint.sizes import Size, implied, negate, product, require, smax
 
 _CAT_MISMATCH = "sizes must match except in dimension {2}: dimension {3} is {0} and {1}"
 
@@ -377,6 +377,22 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Spec, ...]:
         sizes[0], sizes[1] = sizes[1], sizes[0]
     shape = tuple(sizes)
     return (Spec(shape),) * len(vectors)
+
+
+@shape_rule("pad_sequence")
+def pad_sequence(
+    sequences: Sequence[TensorLike], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+) -> Spec:
+    """Sequences side by side, each padded to the longest."""
+    if not sequences:
+        fail("pad_sequence of an empty list")
+    first = sequences[0].shape
+    for sequence in sequences:
+        if not sequence.ndim:
+            fail("pad_sequence: a sequence has 0 dimensions")
+        broadcast_into((sequence.shape[0], *first[1:]), sequence.shape)
+    longest, many = smax([sequence.shape[0] for sequence in sequences]), len(sequences)
+    return Spec((many, longest, *first[1:]) if batch_first else (longest, many, *first[1:]))
 
 
 @shape_rule("broadcast_tensors")

@@ -99,7 +99,6 @@ def _output(analysis: Analysis) -> list[str]:
 def _formulas(analysis: Analysis) -> list[str]:
     """The main output's size: as a formula where that is short, else by an example."""
     from shapelint.network import expected_sizes
-    from shapelint.tracing.record import size_at
     from shapelint.tracing.running import tensors
 
     assert analysis.trace is not None
@@ -111,8 +110,11 @@ def _formulas(analysis: Analysis) -> list[str]:
     unknown = [tensor for tensor in found if _counts(tensor.sizes)]
     count = f"{len(found)} outputs, {'among them' if unknown else 'the first'} " if len(found) > 1 else "output "
     sizes = (unknown or found)[0].sizes
-    if unknown and all(len(str(size)) <= _LONGEST_FORMULA for size in sizes):
-        return [f"{count}({', '.join(map(str, sizes))}){_by_contents(*_counts(sizes))}"]
+    if unknown:
+        short = all(len(str(size)) <= _LONGEST_FORMULA for size in sizes)
+        names = _counts(sizes) if short else ["?"]
+        texts = [str(size) if short or not _counts([size]) else "?" for size in sizes]
+        return [f"{count}({', '.join(texts)}){_by_contents(*names)}"]
     spatial = [s for s in sizes if isinstance(s, Dim) and set(s.symbols) & set(analysis.network.symbols)]
     if not spatial:
         shape = ", ".join(map(str, sizes))
@@ -121,7 +123,7 @@ def _formulas(analysis: Analysis) -> list[str]:
     if all(len(text) <= _LONGEST_FORMULA for text in texts):
         return [f"{count}= {' × '.join(texts)}"]
     env = _usual(expected, analysis)
-    got = " × ".join(str(size_at(size, env)) for size in spatial)
+    got = " × ".join(str(size.at(**env)) for size in spatial)
     return [f"{count.strip()}: {wording.at(env, analysis.network.symbols)} → {got}"]
 
 

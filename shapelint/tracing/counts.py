@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from shapelint.ops.broadcasting import repeated_by_expanding
+from shapelint.ops.extents import extent_of
 from shapelint.ops.ramps import INTEGERS
-from shapelint.sizes import Condition, Dim, Domain, Size, TooComplex, Undecided, all_of, implied, product
+from shapelint.sizes import Condition, Dim, Domain, Size, TooComplex, Undecided, all_of, implied, product, smax
 from shapelint.sizes import expr as ex
 from shapelint.sizes.dim import dim
 from shapelint.tracing import joining
@@ -30,6 +31,7 @@ from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
 if TYPE_CHECKING:
     from shapelint.tracing.exploring import ExploringPath
     from shapelint.tracing.loops.rounds import Round
+    from shapelint.tracing.record import Call
 
 _SAME_ELEMENTS = frozenset(
     {
@@ -62,6 +64,9 @@ _SAME_FROM_SAME = frozenset(
     }
 )
 """Functions that give the same for the same arguments: two masks made by them in the same way are alike."""
+
+_SOME_ELEMENTS = frozenset({"__getitem__", "select", "narrow", "index_select", "max", "min", "amax", "amin"})
+_PLACES = frozenset({"nonzero", "argwhere", "where"})
 
 _DEEPEST = 6
 """So many functions in a row are looked through to see whether two masks are made in the same way."""
@@ -102,6 +107,7 @@ class Counts:
         self._counted: list[tuple[SymbolicTensor, int, Dim]] = []
         self._mixed: set[Any] = set()
         self._left: dict[Any, tuple[Any, list[Any]]] = {}
+        self._numbers: list[tuple[SymbolicTensor, int, Size, Dim]] = []
         self._totals: dict[Any, Dim] = {}
         self._joined = 0
 
@@ -389,7 +395,41 @@ class Counts:
         return None
 
     def number_in(self, tensor: SymbolicTensor) -> Size | None:
-        """The number of a tensor without dimensions, if it counts the elements of a mask."""
+        """The number in a tensor of one element: how many elements a mask has, or some position."""
+        if any(type(size) is not int or size != 1 for size in tensor.sizes) or tensor.kind not in _KINDS:
+            return None
+        number = next((n for t, at, n, symbol in self._numbers if t is tensor and self._is_valid(t, at, symbol)), None)
+        if number is None:
+            number = self._count_in(tensor)
+        limits = self._limits_of(tensor) if number is None else None
+        if limits is not None:
+            low, high = limits
+            above = self.new(high - low)
+            number = low + above
+            self._numbers.append((tensor, self._last_change(tensor), number, above))
+        return number
+
+    def _limits_of(self, tensor: SymbolicTensor) -> tuple[Size, Size] | None:
+        """The least and the greatest position that may be in a tensor, if it is known to hold positions."""
+        known = extent_of(tensor)
+        if known is not None and all(type(end) is int or isinstance(end, Dim) for end in (known.low, known.high)):
+            return known.low, known.high
+        source: Any = tensor
+        while type(source) is SymbolicTensor and source.call is not None and source.kind in _KINDS:
+            call, name = source.call, getattr(source.call.target, "__name__", "")
+            if call.in_place or not call.arguments or not self._unchanged(source, call.index):
+                return None
+            if name in _PLACES:
+                sizes = getattr(call.arguments[0], "shape", ())
+                return (0, smax(*sizes, 1) - 1) if sizes else None
+            if name in _SUMS:
+                return _sum_limits(call)
+            if name not in _SAME_ELEMENTS and not (name in _SOME_ELEMENTS and call.outputs[0] is source):
+                return None
+            source = call.arguments[0]
+        return None
+
+    def _count_in(self, tensor: SymbolicTensor) -> Size | None:
         source = self._source(tensor)[0]
         mask = _counted_by(source)
         if mask is None or source.call is None or not self._unchanged(mask, source.call.index):
@@ -463,6 +503,15 @@ _PLAIN = (int, float, str, type(None), type(...), slice, torch.dtype)
 
 def _limits(count: Dim, most: Size | None, least: Size) -> list[bool | Condition]:
     return [count >= least] if most is None else [count >= least, count <= most]
+
+
+def _sum_limits(call: Call) -> tuple[Size, Size] | None:
+    """Between which numbers the sums of a mask's elements lie."""
+    mask = call.arguments[0]
+    if type(mask) is not SymbolicTensor or mask.kind is not torch.bool:
+        return None
+    dimension = call.arguments[1] if len(call.arguments) > 1 else call.keywords.get("dim")
+    return 0, mask.sizes[dimension] if type(dimension) is int else product(mask.sizes)
 
 
 def _counted_by(tensor: SymbolicTensor) -> SymbolicTensor | None:

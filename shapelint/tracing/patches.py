@@ -28,7 +28,7 @@ from shapelint.sizes import Condition, Dim, Ratio, select, smax, smin
 from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
-from shapelint.sizes.expr import Expr
+from shapelint.sizes.expr import Expr, is_count
 from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
@@ -276,7 +276,8 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
         if not kwargs and any(isinstance(v, Dim) for v in values) and all(isinstance(v, (Dim, int)) for v in values):
             found = symbolic(*values) if len(values) > 1 else values[0]
             # A window of min(h, w, 7) columns: later views need the number, and it can only be one of a few.
-            few = plain is min and isinstance(found, Dim) and not paths.follows_loops() and paths.few_values(found.expr)
+            by_size = plain is min and isinstance(found, Dim) and not any(map(is_count, found.symbols))
+            few = by_size and not paths.follows_loops() and paths.few_values(found.expr)
             return paths.concrete(found.expr) if few else found
         if not kwargs and any(isinstance(v, _FRACTIONS) for v in values) and len(values) > 1:
             if all(isinstance(v, (Dim, int)) or _is_simple(v) for v in values):

@@ -18,9 +18,9 @@ from shapelint.ops.placement import contiguous, is_row_by_row
 from shapelint.ops.recipes import fixed_contents
 from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
-from shapelint.sizes.path import active
+from shapelint.sizes.path import active, concrete
 from shapelint.tracing import texts
-from shapelint.tracing.wording import require_told
+from shapelint.tracing.wording import is_told, require_told
 
 if TYPE_CHECKING:
     from shapelint.ops.extents import Extent
@@ -260,7 +260,13 @@ class SymbolicTensor(torch.Tensor):
         return f"SymbolicTensor({list(self.sizes)}, {self.dtype})"
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        path = active()
+        if path is None or self.sizes or self.value is not None or is_told(sys._getframe(1)):
+            return repr(self)
+        number = path.number_in(self)
+        if number is None:
+            raise Undecided("what the model does may depend on a text with a number in it that the data decide")
+        return format(concrete(number.expr) if isinstance(number, Dim) else number, spec)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SymbolicTensor:
         return self

@@ -28,8 +28,13 @@ def require_told(frame: FrameType) -> None:
     Raises:
         Undecided: it may decide something.
     """
-    if not is_internal(frame.f_code) and not _is_of_library(frame) and not _is_told(frame.f_code, frame.f_lasti):
+    if not is_told(frame):
         raise Undecided("what the model does may depend on a text with a size in it, which is another for each size")
+
+
+def is_told(frame: FrameType) -> bool:
+    """Whether the text that a frame makes is for people."""
+    return is_internal(frame.f_code) or _is_of_library(frame) or _is_told(frame.f_code, frame.f_lasti)
 
 
 def _is_of_library(frame: FrameType) -> bool:

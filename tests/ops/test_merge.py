@@ -125,6 +125,25 @@ def test_meshgrid(indexing: str) -> None:
     check(torch.meshgrid, shaped("H", 2), indexing=indexing, sizes=SIZES)
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [("H", 3), ("W", 3)],
+        [("H",), (2,), ("W",)],
+        [(2, "H"), (3, "W")],
+        [("H", "W")],
+        [(2, 3), (2,)],
+        [(2, 3), (3,)],
+        [()],
+        [],
+    ],
+    ids=label,
+)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_pad_sequence(shapes: list[tuple[Any, ...]], batch_first: bool) -> None:
+    check(torch._C._nn.pad_sequence, [shaped(*shape) for shape in shapes], batch_first, sizes=SIZES)
+
+
 def test_other_joins() -> None:
     check(torch.broadcast_tensors, shaped("H", 1), shaped("W"), shaped(2, 1, 1), sizes=SIZES)
     check(torch.cartesian_prod, shaped("H"), shaped("W"), sizes=SIZES)

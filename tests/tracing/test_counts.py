@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ ROWS = ("T", 8)
 torch.manual_seed(0)
 LAYER = nn.Linear(8, 8)
 HEADS = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+NAMED = nn.ModuleDict({f"expert_{i}": nn.Linear(8, 8) for i in range(3)})
+WIDTHS = nn.ModuleList(nn.Linear(8, 4 + i) for i in range(3))
 CONVOLUTION = nn.Conv1d(8, 8, 4)
 
 
@@ -33,7 +36,7 @@ class Model(nn.Module):
     def __init__(self, function: Callable[[torch.Tensor], Any]) -> None:
         super().__init__()
         self.function = function
-        self.layers = nn.ModuleList([LAYER, HEADS, CONVOLUTION])
+        self.layers = nn.ModuleList([LAYER, HEADS, NAMED, WIDTHS, CONVOLUTION])
 
     def forward(self, x):
         return self.function(x)
@@ -222,6 +225,46 @@ def experts_walked_over(x):
     return y
 
 
+def expert_by_name(x):
+    y = torch.zeros_like(x)
+    for expert in (F.one_hot(x[:, :3].argmax(-1), 3).sum(0) > 0).nonzero():
+        rows = torch.where(x[:, :3].argmax(-1) == expert[0])[0]
+        y.index_add_(0, rows, NAMED[f"expert_{expert[0]}"](x[rows]))
+    return y
+
+
+def expert_by_number(x):
+    return WIDTHS[x[0, :3].argmax()](x)
+
+
+def cut_out(x):
+    peak = x[:, 0].argmax().item()
+    return x[: peak + 1], x[max(peak - 2, 0) : min(peak + 3, x.shape[0])]
+
+
+def bounding_box(x):
+    rows = torch.where((x > 0).any(1))[0]
+    return x[int(rows[0]) : int(rows[-1]) + 1] if rows.numel() else x
+
+
+def longest(x):
+    mask = positive(x)
+    return x[:, : int(mask.sum(1).max())]
+
+
+def best_of_each_channel(x):
+    found = []
+    for channel in range(3):
+        values = x[:, channel]
+        index = values.gt(0).nonzero().squeeze(1)
+        found.append(values[index].topk(min(len(index), 5))[0])
+    return torch.cat(found)
+
+
+def two_sequences(x):
+    return nn.utils.rnn.pad_sequence([x[x[:, 0] > 0], x[x[:, 1] > 0]], batch_first=True)
+
+
 def nothing_or_some(x):
     mask = positive(x)
     return x[mask] if mask.any() else x.new_zeros(0, 8)
@@ -272,6 +315,13 @@ PROVEN = {
     images_with_a_default: FRAMES,
     images_written: FRAMES,
     experts_walked_over: ROWS,
+    expert_by_name: ROWS,
+    expert_by_number: ROWS,
+    cut_out: ROWS,
+    bounding_box: ROWS,
+    longest: FRAMES,
+    best_of_each_channel: ROWS,
+    two_sequences: ROWS,
     nothing_or_some: FRAMES,
     repeated: ROWS,
     matched: ROWS,
@@ -319,6 +369,12 @@ def test_the_summary_names_them() -> None:
     told = "output (?1), where ?1 depends on the contents of the tensors; proven"
     assert told in shapelint.analyze(Model(select), FRAMES).summary()
 
+    def long_formula(x):
+        return best_of_each_channel(x[0].flatten(1).t())
+
+    told = "output (?), where ? depends on the contents of the tensors; proven"
+    assert told in shapelint.analyze(Model(long_formula), (1, 3, "H", "W")).summary()
+
 
 def another_mask(x):
     y = torch.zeros_like(x)
@@ -364,6 +420,28 @@ def chance(x):
     y = torch.zeros_like(x)
     y[torch.rand(x.shape[0]) > 0.5] = x[torch.rand(x.shape[0]) > 0.5]
     return y
+
+
+def expert_that_may_be_missing(x):
+    return HEADS[x[0, :4].argmax()](x)
+
+
+def before_the_peak(x):
+    return x[: x[:, 0].argmax().item()].amax(0)
+
+
+@torch.library.custom_op("test_counts::halve", mutates_args=())
+def halve(x: torch.Tensor) -> torch.Tensor:
+    return x[::2].clone()
+
+
+@halve.register_fake
+def _(x):
+    return x.new_empty((x.shape[0] + 1) // 2, *x.shape[1:])
+
+
+def without_a_rule(x):
+    return halve(x[positive(x)])
 
 
 def greatest(x):
@@ -436,6 +514,9 @@ HANGS_ON_CONTENTS = {
     changed_by_a_layer: (FRAMES, r"size \?1 does not fit the size \?2"),
     changed_between: (FRAMES, r"size \?1 does not fit the size \?2"),
     chance: (ROWS, r"size \?1 does not fit the size \?2"),
+    expert_that_may_be_missing: (ROWS, "IndexError: index 3 is out of range"),
+    before_the_peak: (ROWS, "which is empty"),
+    without_a_rule: (ROWS, "has no shape rule, and the contents of the tensors decide the sizes it is given"),
     greatest: (FRAMES, "which is empty"),
     refused_by_the_author: (FRAMES, r"ValueError: nothing is selected \(at test_counts.py:\d+\)"),
     refused_in_a_loop: (FRAMES, r"ValueError: nothing is selected \(at test_counts.py:\d+\)"),
@@ -485,6 +566,23 @@ def test_numbers_that_some_rounds_write_are_not_those_from_before_the_loop() -> 
     analysis = shapelint.analyze(Model(written_positions), FRAMES, limits=QUICK)
     assert run(written_positions, (3, 2, 8))[1] is None
     assert analysis.certainty != "proven"
+
+
+def test_a_text_that_only_tells_of_contents_chooses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def telling(x):
+        logging.getLogger(__name__).warning(f"the peak is at {x[:, 0].argmax()}")
+        return x
+
+    analysis = shapelint.analyze(Model(telling), ROWS)
+    assert analysis.trace is not None
+    assert analysis.trace.runs == 1
+    assert len(caplog.records) == 1
+
+
+def test_few_numbers_that_contents_choose_among_are_not_tried_one_by_one() -> None:
+    analysis = shapelint.analyze(Model(best_of_each_channel), ROWS)
+    assert analysis.trace is not None
+    assert analysis.trace.runs == 1
 
 
 def test_a_loop_over_what_contents_choose_takes_few_runs() -> None:
