@@ -14,10 +14,11 @@ import torch
 
 from shapelint.ops.placement import same
 from shapelint.ops.ramps import INTEGERS, Ramp, ramp_of
-from shapelint.ops.recipes import NotComputed, computed, samples, symbols_in
+from shapelint.ops.recipes import NotComputed, computed, samples, sizes_in, symbols_in
 from shapelint.ops.registry import is_tensor
 from shapelint.ops.tabulated import numbers_for_all_sizes
 from shapelint.sizes import (
+    Condition,
     Dim,
     Domain,
     Size,
@@ -25,6 +26,7 @@ from shapelint.sizes import (
     all_of,
     any_of,
     implied,
+    negate,
     product,
     require,
     select,
@@ -32,6 +34,7 @@ from shapelint.sizes import (
     smin,
 )
 from shapelint.sizes.dim import dim, evaluate
+from shapelint.sizes.expr import Expr
 from shapelint.sizes.path import active, expressible
 
 _MANY = 2**16
@@ -39,6 +42,9 @@ _MANY = 2**16
 
 _LARGEST = 2**18
 """Positions are computed where there are no more than so many."""
+
+_CASES = 16
+"""Positions are computed for each of no more combinations of sizes than this."""
 
 _TRIED = (*range(1, 129), 160, 192, 224, 256, 320, 384, 512, 768, 1024)
 """Sizes at which positions are computed that no rule follows."""
@@ -455,6 +461,8 @@ def _try_out(index: Any, size: Size, reason: str, negative: bool, empty: list[An
     if recipe is None:
         path.doubt(_ON_DATA)
         return
+    if _tried_each(path.domain, index, size, reason, negative, empty):
+        return
     names = sorted({*symbols_in(recipe), *symbols_in(size)})
     tried = []
     for sizes in _along(path.domain, names):
@@ -471,6 +479,53 @@ def _try_out(index: Any, size: Size, reason: str, negative: bool, empty: list[An
     wrong = [(sizes, outside) for sizes, outside in tried if outside is not None]
     if wrong:
         _require_tried(tried, wrong[0], names, size, reason, empty)
+
+
+def _tried_each(domain: Domain, index: Any, size: Size, reason: str, negative: bool, empty: list[Any]) -> bool:
+    """Positions that hang on a few sizes of few numbers each (a window's) are computed for all of these: a proof."""
+    found: dict[Expr, Dim] = {}
+    if not sizes_in((index.recipe, size), found, set()):
+        return False
+    wrong = []
+    try:
+        for which, here in _each(domain, [*found.values()]):
+            sizes = here.sample() or {}
+            if evaluate(product(index.shape), sizes) > _LARGEST:
+                return False
+            outside = _outside(computed(index.recipe, sizes), evaluate(size, sizes), negative)
+            if outside is not None:
+                wrong.append((which, outside, evaluate(size, sizes)))
+    except (TooComplex, NotComputed):
+        return False
+    for which, *told in wrong:
+        require(any_of(negate(which), *empty), reason, *told)
+    return True
+
+
+def _each(domain: Domain, chosen: Sequence[Dim]) -> list[tuple[bool | Condition, Domain]]:
+    """The sizes of a domain for which some of them are the same numbers, for each of the numbers they can be.
+
+    Raises:
+        TooComplex: these are too many.
+    """
+    if domain.has_roots or domain.restricted_products or domain.counts:
+        raise TooComplex("sizes that others decide cannot be chosen on their own")
+    cases: list[tuple[bool | Condition, Domain]] = [(True, domain)]
+    for size in chosen:
+        cases = [case for which, here in cases for case in _split(which, here, size)]
+        if len(cases) > _CASES:
+            raise TooComplex("positions hang on sizes that can be many numbers")
+    return cases
+
+
+def _split(which: bool | Condition, here: Domain, size: Dim) -> list[tuple[bool | Condition, Domain]]:
+    low, high = here.bounds(size.expr)
+    if low is None or high is None or high - low >= _CASES:
+        raise TooComplex(f"{size} can be many numbers")
+    if low == high:
+        return [(which, here)]
+    each = [(number, here.restrict(size == number)) for number in range(low, high + 1)]
+    return [(all_of(which, size == number), within) for number, within in each if not within.is_empty()]
 
 
 def _along(domain: Domain, names: Sequence[str]) -> list[dict[str, int]]:

@@ -252,6 +252,30 @@ def fixed_contents(recipe: Any) -> Any:
         return None
 
 
+def sizes_in(value: Any, found: dict[Expr, Dim], seen: set[int]) -> bool:
+    """Collect the sizes that a recipe's contents are computed from; false where they hang on more than these."""
+    if isinstance(value, Dim):
+        found[value.expr] = value
+        return True
+    if id(value) in seen:
+        return True
+    seen.add(id(value))
+    parts: tuple[Any, ...] = ()
+    if isinstance(value, Recipe):
+        parts = (*value.args, *value.kwargs.values())
+    elif isinstance(value, Blank):
+        parts = value.sizes
+    elif isinstance(value, slice):
+        parts = (value.start, value.stop, value.step)
+    elif isinstance(value, dict):
+        parts = tuple(value.values())
+    elif isinstance(value, (list, tuple)):
+        parts = tuple(value)
+    elif isinstance(value, (Cases, Unfollowed, Ratio)) or _is_from_sizes(value):
+        return False
+    return all(sizes_in(part, found, seen) for part in parts)
+
+
 def symbols_in(value: Any, seen: set[int] | None = None) -> frozenset[str]:
     """The sizes that a recipe's contents hang on."""
     seen = set() if seen is None else seen

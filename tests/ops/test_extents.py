@@ -79,6 +79,13 @@ def _rows(x: Tensor, count: int) -> Tensor:
 
 Forward = Callable[[Any, Tensor], Any]
 
+
+def _of_windows(height: int, width: int) -> Tensor:
+    """As a window's attention numbers its pairs, beyond the table where both sides are long."""
+    sides = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))
+    return (sides * torch.tensor([5, 1])[:, None, None]).sum(0)
+
+
 FOLLOWED: dict[str, Forward] = {
     "clamped too high": lambda m, x: m.table(places(x).clamp(max=12)),
     "clamped below only": lambda m, x: m.table((places(x) - 5).clamp(min=0)),
@@ -148,6 +155,9 @@ FOLLOWED: dict[str, Forward] = {
     "constant, computed there": lambda m, x: x[:, :, torch.linspace(0, 6, 3, device=x.device).long()],
     "constant, of a new tensor": lambda m, x: m.table(m.picked.new_zeros(x.shape[-1], device=x.device) + 11),
     "constant, written there": lambda m, x: x[:, :, _put_together(x)],
+    "in a window": lambda m, x: m.table((torch.arange(min(x.shape[-1], 4)) * 4.5).long()),
+    "in two windows": lambda m, x: m.table(_of_windows(min(x.shape[-1], 3), x.shape[-1] % 4)),
+    "in the table's window": lambda m, x: x[:, :, : min(x.shape[-1], 5)][:, :, (torch.arange(4) * 1.1).long()],
     "windows": lambda m, x: x[:, :, torch.arange(0, x.shape[-1] - 2, 2)[:, None] + torch.arange(4)],
 }
 
