@@ -313,7 +313,6 @@ _INPUT: Final[tuple[tuple[str, tuple[Target, ...]], ...]] = (
 
 _OPERANDS: Final[tuple[tuple[int, str, str, tuple[Target, ...]], ...]] = (
     (1, "mask", "b", ("masked_fill", "masked_scatter", "masked_select")),
-    (0, "condition", "ub", (torch.where,)),
     (1, "condition", "ub", (torch.Tensor.where,)),
     (2, "index", "ij", ("gather", "index_select", "scatter", "scatter_add", "scatter_reduce", "index_add")),
     (2, "index", "i", ("index_copy", "index_fill")),

@@ -10,6 +10,7 @@ from torch import nn
 
 from shapelint.ops.broadcasting import broadcast, broadcast_into, complex_of, floating, promoted, real_of
 from shapelint.ops.dimensions import axis_index, exact_divide, fail, refuse_out
+from shapelint.ops.dtypes import require_kinds
 from shapelint.ops.indexing import nonzero
 from shapelint.ops.registry import Spec, TensorLike, is_tensor, shape_rule
 from shapelint.sizes import any_of, require
@@ -406,6 +407,7 @@ def where(condition: TensorLike, input: Any = None, other: Any = None, **options
         refuse_out(options)
     if input is None or other is None:
         return nonzero(condition, as_tuple=True)
+    require_kinds("torch.where", condition, "ub")
     shape = _shape_of(condition, input, other)
     dtype = promoted(input, other)
     return Spec(shape, dtype or next(each.dtype for each in (input, other) if is_tensor(each)))

@@ -137,6 +137,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "masked_fill": lambda x: ones(4, 4).masked_fill(x, 0.0),
     "masked_fill in place": lambda x: ones(2, 4, 4).masked_fill_(x, 0.0),
     "where": lambda x: torch.where(x, 1.0, 0.0),
+    "where it is not 0": lambda x: torch.where(x)[0].float(),
     "where as a method": lambda x: ones(2, 4, 4).where(x, ones(4)),
     "masked_scatter": lambda x: ones(2, 4, 4).masked_scatter(x, ones(2, 4, 4)),
     # losses
