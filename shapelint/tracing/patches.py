@@ -29,6 +29,7 @@ from shapelint.sizes import path as paths
 from shapelint.sizes.condition import LARGEST_TENSOR
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
 from shapelint.sizes.expr import Expr, is_count
+from shapelint.tracing import dtypes
 from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
@@ -691,6 +692,8 @@ class Patches:
         self.set(functools, "cache", _lru_cache)
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
+        for name, value in dtypes.FUNCTIONS.items():
+            self.set(torch, name, value)
         self.exchange(torch.autograd.Function, "apply", _apply)
         self.set(torch.Tensor, "__new__", staticmethod(_new_tensor))
         # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them

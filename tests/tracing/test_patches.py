@@ -235,3 +235,22 @@ def test_a_module_that_was_run_from_a_file_need_not_be_known_to_the_system(tmp_p
     assert analysis.certainty == "proven"
     assert analysis.output_shape(N=2, T=7) == (2, 3)
     assert "int" not in vars(module)
+
+
+DTYPES: dict[str, Callable[[Tensor], Any]] = {
+    "converted": lambda x: (x > 0).to(int)[: int(x.shape[2] / 2)],
+    "converted, by name": lambda x: x.to(dtype=float),
+    "made": lambda x: torch.zeros(int(x.shape[2] / 2), x.shape[3], dtype=int),
+    "listed": lambda x: torch.tensor([1, 2], dtype=float)[:, None] + x.new_zeros(1, x.shape[2], dtype=int),
+    "positions": lambda x: x[:, :, torch.arange(3, dtype=int)],
+    "positions up to a size": lambda x: x[:, :, torch.arange(0, x.shape[2], 2, dtype=int)],
+    "summed": lambda x: x.sum(dim=2, dtype=float) + torch.cumsum(x, 2, dtype=float).mean(2),
+    "full": lambda x: torch.full((2, x.shape[3]), 3, dtype=int, device=x.device),
+}
+
+
+@pytest.mark.parametrize("forward", DTYPES.values(), ids=DTYPES)
+def test_classes_of_python_are_dtypes(forward: Callable[[Tensor], Any]) -> None:
+    _agrees(Forward(forward))
+    assert torch.zeros(1, dtype=int).dtype == torch.int64
+    assert not hasattr(torch.zeros, "__wrapped__")
