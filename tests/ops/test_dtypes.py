@@ -226,3 +226,10 @@ def test_what_is_refused_says_what_to_convert() -> None:
     (finding,) = shapelint.analyze(Positions(), ("N", "T", 8)).check(["SL302"])
     assert "is torch.int64 and its weights are torch.float32" in finding.why
     assert "convert the input with .to(torch.float32)" in finding.why
+
+
+def test_counting_integers_is_left_to_the_device() -> None:
+    def counted(x: Tensor) -> Tensor:
+        return torch.histc(x.float() if x.device.type == "cpu" else x.int(), bins=4)
+
+    assert shapelint.analyze(Applies(counted), ("N", 4)).accepts(N=2)
