@@ -300,7 +300,15 @@ class Counts:
     def changed(self, tensor: Any, index: int) -> None:
         """A tensor was changed in place by an operation of this index."""
         if isinstance(tensor, torch.Tensor):
-            self._changed.setdefault(tensor.dtype, []).append(index)
+            self.note_change(tensor.dtype, index)
+
+    def note_change(self, kind: torch.dtype, index: int) -> None:
+        """Some tensor of this type was changed in place."""
+        self._changed.setdefault(kind, []).append(index)
+
+    def changes(self) -> dict[torch.dtype, int]:
+        """How often tensors of each type have been changed in place."""
+        return {kind: len(indices) for kind, indices in self._changed.items()}
 
     def in_tensor(self, tensor: Any, least: Size = 0, most: Size | None = None) -> Size:
         """How many elements of a tensor are not 0; the same number whenever it is asked."""

@@ -29,7 +29,7 @@ from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_begi
 from shapelint.tracing.loops.source import Span
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Alternatives, Played
-from shapelint.tracing.state import Written
+from shapelint.tracing.state import Written, refill
 from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
 FEW_VALUES = 8
@@ -49,6 +49,7 @@ class Outcome:
     Attributes:
         several: there were other paths, so what this one changed has been put back meanwhile.
         containers: contents of the lists, dicts and objects among the module's arguments.
+        kept: those of the lists and dicts in the model that it changed besides, by their ids.
         state: values of the attributes that modules were given.
     """
 
@@ -59,10 +60,11 @@ class Outcome:
     on_data: bool = False
     taken: tuple[int, ...] = ()
     containers: tuple[Any, ...] = ()
+    kept: dict[int, Any] = field(default_factory=dict)
     state: Written = field(default_factory=dict)
 
 
-Saved = tuple[tuple[Any, Any, Any], ...]
+Saved = list[tuple[Any, Any, Any]]
 """Lists, dicts and objects, each with the table that it keeps its contents in, and a copy of that."""
 
 Answer = Played | Alternatives
@@ -177,6 +179,7 @@ class ExploringPath(Path):
         self.plans: dict[Site, Plan] = {}
         self.numbers = itertools.count(1)
         self.rounds: list[Round] = []
+        self.begun = 0
         self.over: dict[str, Round] = {}
         self.by_products: TooComplex | None = None
         self.counts = Counts(self)
@@ -204,6 +207,7 @@ class ExploringPath(Path):
     def enter(self, current: Round) -> None:
         """Follow a round that stands for many."""
         self.forget_steps()
+        self.begun += 1
         self.domain = self.domain.with_symbol(current.number)
         self._restrict(dim(current.number) <= current.count)
         self.rounds.append(current)
@@ -377,17 +381,13 @@ class ExploringPath(Path):
         raise Undecided(f"a plain number is needed where the size is {size}")
 
 
-def snapshot(values: Iterable[Any], *, within: bool = True) -> Saved:
-    """What a forward may change of its arguments, with copies: it pops from a list of skips, it fills a cache.
-
-    Args:
-        within: what the lists, dicts and objects hold may be changed as well.
-    """
+def snapshot(values: Iterable[Any]) -> Saved:
+    """What a forward may change of its arguments, with copies: it pops from a list of skips, it fills a cache."""
     found: dict[int, tuple[Any, Any, Any]] = {}
     for value in values:
         if type(value) not in _UNCHANGING:
-            _reach(value, found, within)
-    return tuple(found.values())
+            _reach(value, found)
+    return list(found.values())
 
 
 _CONTAINERS = frozenset({list, dict, Repeated})
@@ -396,7 +396,7 @@ _UNCHANGING = frozenset(
 )
 
 
-def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]], within: bool) -> None:
+def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]]) -> None:
     """Note a list, a dict or an object, with what it holds now, and those in it."""
     kind = type(value)
     if kind is Collecting:
@@ -414,15 +414,28 @@ def _reach(value: Any, found: dict[int, tuple[Any, Any, Any]], within: bool) -> 
         attributes = value.__dict__
         found[id(value)] = (value, attributes, attributes.copy())
         inner = attributes.values()
-    for item in inner if within else ():
+    for item in inner:
         if type(item) not in _UNCHANGING:
-            _reach(item, found, within)
+            _reach(item, found)
 
 
 def restore(saved: Saved) -> None:
     """Give what was saved the contents it had."""
     for _, container, contents in saved:
         refill(container, contents)
+
+
+def add_kept(outcomes: list[Outcome], changed: dict[int, tuple[Any, Any]], saved: Saved) -> None:
+    """Let what some paths changed of the model's own lists and dicts be part of what each path has left.
+
+    Args:
+        changed: these, with what they held before, by their ids.
+        saved: grows by them.
+    """
+    for number, (container, held) in changed.items():
+        saved.append((container, container, held))
+        for outcome in outcomes:
+            outcome.containers = (*outcome.containers, outcome.kept.get(number, held))
 
 
 def keep_shapes(outcome: Outcome, written: Written, saved: Saved) -> None:
@@ -438,16 +451,8 @@ def keep_shapes(outcome: Outcome, written: Written, saved: Saved) -> None:
         copies = iter([tensor_with(vars(leaf)) if id(leaf) in changed else leaf for leaf in leaves])
         return joining.unflatten(structure, lambda: next(copies))
 
-    outcome.value, outcome.state = kept(outcome.value), kept(outcome.state)
+    outcome.value, outcome.state, outcome.kept = kept(outcome.value), kept(outcome.state), kept(outcome.kept)
     outcome.containers = tuple(map(kept, outcome.containers))
-
-
-def refill(container: Any, contents: Any) -> None:
-    container.clear()
-    if isinstance(container, dict):
-        container.update(contents)
-    else:
-        container.extend(contents)
 
 
 @dataclass(slots=True)
@@ -482,7 +487,7 @@ def _united(outcomes: list[Outcome], depth: int) -> Domain:
     return result
 
 
-def group(outcomes: list[Outcome], saved: Saved = ()) -> list[Group]:
+def group(outcomes: list[Outcome], saved: Iterable[tuple[Any, Any, Any]] = ()) -> list[Group]:
     """Outcomes that can be joined, together. What is in ``saved`` stays itself, and its contents are joined."""
     callers = frozenset(id(owner) for owner, _, _ in saved)
     groups = _alike(outcomes, lambda value, leaves: joining.flatten(value, leaves, callers))

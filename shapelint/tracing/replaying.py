@@ -18,10 +18,8 @@ from shapelint.sizes import Dim, Domain
 from shapelint.tracing import joining
 from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
-_PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
-
-Question = tuple[Any, frozenset[str]]
-"""What a call's result depends on, and the symbols in it."""
+PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
+"""Values that nothing can change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +74,6 @@ def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) 
     return Played(module, domain, structure, tuple(kept))
 
 
-def asked(module: nn.Module, given: Iterable[Any]) -> Question | None:
-    """What a call asks of a module; ``None`` where an argument may hold more than can be compared."""
-    symbols: set[str] = set()
-    parts = tuple(_part(argument, symbols) for argument in given)
-    return None if None in parts else ((id(module), *parts), frozenset(symbols))
-
-
-def _part(value: Any, symbols: set[str]) -> Any:
-    if isinstance(value, SymbolicTensor):
-        if value.strided is not None or value.value is not None:
-            return None
-        return (value.kind, _part(value.sizes, symbols))
-    if isinstance(value, Dim):
-        symbols.update(value.symbols)
-        return value.expr
-    if isinstance(value, torch.Tensor):
-        return ("real", id(value), value._version)
-    if isinstance(value, tuple):
-        parts = tuple(_part(item, symbols) for item in value)
-        return None if None in parts else parts
-    return (type(value), value) if isinstance(value, _PLAIN) else None
-
-
 def _copied(leaf: Any, known: dict[str, Any] | None, copies: dict[int, Any]) -> Any:
     """A size as it is; a tensor anew, once for each tensor there was."""
     if known is None:
@@ -118,7 +93,7 @@ def _is_plain(value: Any, tensors: list[Any]) -> bool:
         return True
     if type(value) is tuple:
         return all(_is_plain(item, tensors) for item in value)
-    return isinstance(value, _PLAIN)
+    return isinstance(value, PLAIN)
 
 
 def _is_known(structure: Any) -> bool:
@@ -127,7 +102,7 @@ def _is_known(structure: Any) -> bool:
         return True
     kind = structure[0]
     if kind == "value":
-        return isinstance(structure[1], (*_PLAIN, torch.Tensor))
+        return isinstance(structure[1], (*PLAIN, torch.Tensor))
     if issubclass(kind, dict):
         return all(map(_is_known, structure[2]))
     return issubclass(kind, (list, tuple)) and all(map(_is_known, structure[1]))

@@ -6,7 +6,10 @@ and put back.
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -84,12 +87,87 @@ def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def containers(modules: Iterable[nn.Module]) -> list[Any]:
-    """Lists and dicts that the user's modules keep as attributes."""
-    return [
-        value
-        for module in modules
-        if not type(module).__module__.startswith("torch.")
-        for name in module.__dict__.keys() - OWN_TABLES
-        if type(value := module.__dict__[name]) in (list, dict)
-    ]
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What lists and dicts held at one time: how many items each, and all of these in a row."""
+
+    lengths: list[int]
+    items: list[Any]
+
+    def is_same(self, other: Contents) -> bool:
+        """Whether they held the very same objects."""
+        if self is other:
+            return True
+        return self.lengths == other.lengths and all(map(operator.is_, self.items, other.items))
+
+
+_NOTHING = Contents([], [])
+
+
+class Containers:
+    """Lists and dicts that the user's modules keep as attributes, where a call may leave something."""
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self._all: list[Any] = []
+        self._views: list[Any] = []
+        for module in modules:
+            if not type(module).__module__.startswith("torch."):
+                for name in module.__dict__.keys() - OWN_TABLES:
+                    self.add(module.__dict__[name])
+
+    def add(self, value: Any) -> None:
+        """Watch a value too, if it is a list or a dict."""
+        if type(value) is list:
+            self._views.append(value)
+        elif type(value) is dict:
+            self._views += (value.keys(), value.values())
+        else:
+            return
+        self._all.append(value)
+
+    def now(self) -> Contents:
+        if not self._all:
+            return _NOTHING
+        return Contents(list(map(len, self._views)), list(itertools.chain.from_iterable(self._views)))
+
+    def changed(self, before: Contents) -> list[tuple[Any, Any]]:
+        """Those of the containers there were that hold something else than before, each with a copy of what it held."""
+        if self.now().is_same(before):
+            return []
+        start, found = 0, []
+        lengths = iter(before.lengths)
+        for container in self._all:
+            length = next(lengths, None)
+            if length is None:
+                break
+            held: Any = before.items[start : start + length]
+            start += length
+            if type(container) is dict:
+                values = before.items[start : start + next(lengths)]
+                held = dict(zip(held, values, strict=True))
+                start += length
+            if not same_contents(container, held):
+                found.append((container, held))
+        return found
+
+    def restore(self, before: Contents) -> None:
+        """Give them what they held."""
+        for container, held in self.changed(before):
+            refill(container, held)
+
+
+def same_contents(container: Any, contents: Any) -> bool:
+    """Whether a list or a dict holds the very objects that it held."""
+    if len(container) != len(contents):
+        return False
+    if type(container) is dict and not all(map(operator.is_, container.values(), contents.values())):
+        return False
+    return all(map(operator.is_, container, contents))
+
+
+def refill(container: Any, contents: Any) -> None:
+    container.clear()
+    if isinstance(container, dict):
+        container.update(contents)
+    else:
+        container.extend(contents)

@@ -19,8 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import islpy as isl
 import torch
@@ -51,7 +52,8 @@ from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.patches import Patches, eagerly, is_symbolic, unexchanged
 from shapelint.tracing.probe import probe
 from shapelint.tracing.record import Accident, Call, Failure, Trace
-from shapelint.tracing.replaying import Alternatives, Played, Question, asked, played
+from shapelint.tracing.remembering import Memory, Question, Remembered, ask, pattern_of, replaced
+from shapelint.tracing.replaying import Alternatives, Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with, use_dispatch
 from shapelint.tracing.values import (
     MAY_BE_OF_NUMBERS,
@@ -64,12 +66,18 @@ from shapelint.tracing.values import (
     plain_numbers,
 )
 
+MANY_PARTS = 12
+"""Calls of modules with more parts than this are remembered: for smaller ones that takes as long as the call."""
+
 _original_call: Any = unexchanged(nn.Module.__call__)
 
 # What is patched while a model is traced is patched for every thread.
 _turn = threading.RLock()
 _DELIBERATE = (ValueError, AssertionError, RuntimeError, IndexError)
 _SYMBOLIC_NUMBERS = (Dim, Ratio, FloatProduct)
+
+State = tuple[int, state.Contents]
+"""How many attributes have been set, and the contents of the lists and dicts that the model keeps."""
 
 
 class _Mode(TorchFunctionMode):
@@ -83,11 +91,30 @@ class _Mode(TorchFunctionMode):
         return self.dispatch(func, args, kwargs or {})
 
 
+class Marks(NamedTuple):
+    """Where the analysis stands: the sizes on the path, the rounds of loops begun, how much has been written down."""
+
+    domain: Domain
+    changes: int
+    rounds: int
+    calls: int
+    failures: int
+    suspects: int
+    accidents: int
+    overwritten: dict[torch.dtype, int]
+
+
 class Tracer:
     """One analysis of one model. Use :func:`trace`."""
 
     def __init__(
-        self, model: nn.Module, domain: Domain, limits: Limits, deadline: float, plans: dict[Site, Plan]
+        self,
+        model: nn.Module,
+        domain: Domain,
+        limits: Limits,
+        deadline: float,
+        plans: dict[Site, Plan],
+        memory: Memory,
     ) -> None:
         self.model = model
         self.limits = limits
@@ -103,13 +130,16 @@ class Tracer:
         self.path = ExploringPath(domain, limits, self._record_failing, self._record_accident)
         self.path.plans = plans
         self.in_rounds: list[Call] = []
-        self.answers: dict[Any, list[tuple[Domain, Played]]] = {}
+        self.memory = memory
+        self.told: set[int] = set()
+        self.large: dict[int, bool] = {}
         self.layers: list[str] = [""]
         self.current: Call | None = None
         self.runs = 0
         self.indices = itertools.count()
         self.changes = 0
-        self.containers = state.containers(modules.values())
+        self.containers = state.Containers(modules.values())
+        self.at_first = self.containers.now()
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -118,7 +148,6 @@ class Tracer:
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
         written: state.Written = {}
-        kept = exploring.snapshot(self.containers, within=False)
         collecting = gc.isenabled()
         # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
         gc.disable()
@@ -140,7 +169,7 @@ class Tracer:
             finally:
                 paths.activate(before)
                 state.roll_back({key: old for key, old in written.items() if isinstance(key[0], nn.Module)})
-                exploring.restore(kept)
+                self.containers.restore(self.at_first)
                 Undecided.last = None  # it would keep the model alive
                 if collecting:
                     gc.enable()
@@ -295,55 +324,151 @@ class Tracer:
             self.path.domain = call.domain
             return call.value()
         frame.calls.append(None)
-        before = self._changed()
-        question = asked(module, (args, *kwargs.items())) if plain and self.path.follows_loops else None
-        told = self._told_before(question, before)
-        if told is not None:
-            return told.value()
-        start, branches, counts = self.path.domain, len(frame.taken), self.path.counts.made
+        before = self._state()
+        question = self._ask(module, args, kwargs) if plain and self.path.follows_loops else None
+        known_call = None if question is None else self.memory.find(question, self.path.domain)
+        if question is not None and known_call is not None:
+            return self._recall(known_call, question)
+        branches, marks = len(frame.taken), self._marks()
         result = self.explore(module, args, kwargs, plain)
         # a structure that was chosen is chosen again on the other paths
-        if plain and self._changed() == before and len(frame.taken) == branches:
-            answer = played(module, self.path.domain, (*args, *kwargs.values()), result)
+        if plain and len(frame.taken) == branches:
             # another run of a loop's round has a symbol of its own for the round's number
-            frame.calls[position] = None if self.path.rounds else answer
-            repeats = self.path.domain is start and self.path.counts.made == counts
-            if question is not None and answer is not None and repeats:
-                key, symbols = question
-                self.answers.setdefault((key, before), []).append((start.project(symbols), answer))
+            if not self.path.rounds and self._is_as(before):
+                frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
+            if question is not None:
+                self._remember(question, marks, result)
         return result
 
-    def _told_before(self, question: Question | None, state: tuple[int, int]) -> Played | None:
-        """A loop's other rounds, and the runs for other numbers of rounds, ask the same of a module again."""
-        if question is None:
-            return None
-        key, symbols = question
-        for sizes, answer in self.answers.get((key, state), ()):
-            if self.path.domain.project(symbols).is_subset(sizes):
-                return answer
-        return None
+    def _ask(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Question | None:
+        if self.path.counts.made or not self._is_large(module):
+            return None  # to read what it can look at takes nearly as long as to make the call
+        around: list[Any] = self._altered()
+        for owner, name in dict.fromkeys(attribute for frame in self.path.frames for attribute in frame.written):
+            if isinstance(owner, nn.Module):
+                value = state.read((owner, name))
+                around.append((id(owner), name) if value is state.MISSING else (id(owner), name, value))
+        return ask(module, (args, *kwargs.items()), around)
 
-    def _changed(self) -> tuple[int, int]:
+    def _is_large(self, module: nn.Module) -> bool:
+        """Whether a module has many parts."""
+        if id(module) not in self.large:
+            self.large[id(module)] = len(state.modules_by_name(module)) > MANY_PARTS
+        return self.large[id(module)]
+
+    def _altered(self) -> list[Any]:
+        """Lists and dicts of the model that hold something else than at the beginning."""
+        return [container for container, _ in self.containers.changed(self.at_first)]
+
+    def _marks(self) -> Marks:
+        return Marks(
+            self.path.domain,
+            self.changes,
+            self.path.begun,
+            len(self.calls),
+            len(self.failures),
+            len(self.suspects),
+            len(self.accidents),
+            self.path.counts.changes(),
+        )
+
+    def _remember(self, question: Question, before: Marks, value: Any) -> None:
+        """Keep what a call has done, if that is known: it has changed nothing but lists and dicts that it could see."""
+        after, path = self._marks(), self.path
+        same = (before.changes, before.suspects, before.accidents) == (after.changes, after.suspects, after.accidents)
+        if not same or self.probes or path.doubts or path.by_products is not None or path.counts.made:
+            return
+        seen = set(map(id, question.containers))
+        if not question.tensors_are_as_before() or any(id(altered) not in seen for altered in self._altered()):
+            return
+        pattern = pattern_of(question, value)
+        if pattern is None:
+            return
+        rounds = {*(each.number for each in path.rounds), *path.over}
+        of_rounds = before.rounds != after.rounds or not rounds.isdisjoint(question.symbols)
+        refused = path.domain is not before.domain
+        if refused and (of_rounds or path.domain.has_roots):
+            return
+        self.memory.keep(
+            Remembered(
+                question,
+                before.domain,
+                before.domain.project(question.symbols),
+                path.domain if refused else None,
+                *pattern,
+                self.calls[before.calls :],
+                self.failures[before.failures :],
+                [kind for kind, many in after.overwritten.items() if before.overwritten.get(kind) != many],
+                self.memory.run if of_rounds else None,
+                self.memory.run,
+            )
+        )
+
+    def _recall(self, known: Remembered, question: Question) -> Any:
+        """A call as it went when the same was asked before."""
+        path = self.path
+        if path.over:
+            path.check_names(question.symbols)
+        if known.told_in != self.memory.run:
+            self._tell_again(known, question)
+        elif path.domain is not known.start:
+            self._refuse_again(known)
+        if known.end is not None:
+            path.frames[-1].narrowed = True
+            for failure in known.failures:
+                self._refuse_handlers(
+                    "{} is required", failure.reason if failure.condition is None else failure.condition
+                )
+        for kind in known.overwritten:
+            path.counts.note_change(kind, next(self.indices))
+        path.domain = known.left_of(path.domain)
+        return self.memory.value_of(known, question)
+
+    def _tell_again(self, known: Remembered, question: Question) -> None:
+        """What an earlier run wrote down of a call, for this one: it was about that run's tensors."""
+        now = {id(old): new for old, new in zip(known.question.tensors, question.tensors, strict=True)}
+        for call in known.calls:
+            if id(call) not in self.told:
+                self.told.add(id(call))
+                call.index = next(self.indices)
+                call.arguments, call.keywords = replaced(call.arguments, now), replaced(call.keywords, now)
+                self.calls.append(call)
+        if self.path.domain is known.start:
+            self.failures += known.failures
+        else:
+            self._refuse_again(known)
+        known.told_in = self.memory.run
+
+    def _refuse_again(self, known: Remembered) -> None:
+        """The call refuses these sizes too."""
+        for failure in known.failures:
+            self.failures.append(replace(failure, domain=known.among(self.path.domain, failure.domain)))
+
+    def _state(self) -> State:
         """What differs after a call that did more than to return a value."""
-        return self.changes, sum(map(len, self.containers)) if self.containers else 0
+        return self.changes, self.containers.now()
+
+    def _is_as(self, before: State) -> bool:
+        changes, contents = before
+        return self.changes == changes and contents.is_same(self.containers.now())
 
     def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], plain: bool = False) -> Any:
         """Run a module's forward on every path through it and join them."""
-        before = self._changed()
+        before = self._state()
         self.layers.append(self.names.get(id(module), self.layers[-1]))
         written: state.Written = {}
         try:
             saved = exploring.snapshot((*args, *kwargs.values()))
             groups = self._explore_all(module, args, kwargs, written, saved)
             joined: list[Outcome] | None = None
-            if len(groups) > 1 and plain and self._changed() == before and not self.path.rounds:
+            if len(groups) > 1 and plain and self._is_as(before) and not self.path.rounds:
                 joined = self._alternatives(module, (*args, *kwargs.values()), groups)
             at = exploring.choose_structure(self.path, len(groups))
             outcome = joined[at] if joined else exploring.join(groups[at], self._join_tensors)
             if outcome.several:
                 state.install(outcome.state)
                 for (_, container, _), contents in zip(saved, outcome.containers, strict=True):
-                    exploring.refill(container, contents)
+                    state.refill(container, contents)
         finally:
             self.layers.pop()
             if written and self.path.frames:
@@ -380,6 +505,7 @@ class Tracer:
         frame = Frame()
         self.path.frames.append(frame)
         outcomes: list[Outcome] = []
+        before, changed = self.containers.now(), dict[int, tuple[Any, Any]]()
         try:
             pending = [exploring.Pending()]
             while pending:
@@ -390,6 +516,8 @@ class Tracer:
                 outcome = self._run_once(module, args, kwargs)
                 pending.extend(frame.pending)
                 outcome.several = bool(pending or outcomes)
+                if outcome.several:
+                    changed |= self._take_kept(outcome, before, saved)
                 self._describe(outcome, frame, saved)
                 if frame.written:
                     _merge(frame.written, written)
@@ -404,6 +532,8 @@ class Tracer:
             for outcome in outcomes:
                 # what a path left alone has the value from before, so that paths still join
                 outcome.state = {key: outcome.state.get(key, old) for key, old in written.items()}
+        if changed:
+            exploring.add_kept(outcomes, changed, saved)
         if frame.narrowed and self.path.frames:
             self.path.frames[-1].narrowed = True
         if len(outcomes) == 1 and outcomes[0].error is None:
@@ -419,6 +549,17 @@ class Tracer:
             outcome.containers = tuple(container.copy() for _, container, _ in saved)
             exploring.keep_shapes(outcome, frame.written, saved)
             state.roll_back(frame.written)
+
+    def _take_kept(
+        self, outcome: Outcome, before: state.Contents, saved: exploring.Saved
+    ) -> dict[int, tuple[Any, Any]]:
+        """What a path has changed of the model's own lists and dicts, which are put back for the other paths."""
+        arguments = {id(container) for _, container, _ in saved}
+        changed = {id(c): (c, held) for c, held in self.containers.changed(before) if id(c) not in arguments}
+        for number, (container, held) in changed.items():
+            outcome.kept[number] = container.copy()
+            state.refill(container, held)
+        return changed
 
     def _here(self) -> str:
         return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
@@ -524,8 +665,7 @@ class Tracer:
         """A model that sets attributes in forward gets them back as they were."""
         self.note_attribute(module, name)
         state.write((module, name), value)
-        if type(value) in (list, dict):
-            self.containers.append(value)
+        self.containers.add(value)
 
     def note_attribute(self, module: nn.Module, name: str) -> None:
         """Write down an attribute's value before it changes."""
@@ -852,13 +992,23 @@ def trace(
     limits = limits or Limits()
     deadline = time.monotonic() + limits.seconds
     plans: dict[Site, Plan] = {}
+    memory = Memory()
+    leaves: list[Any] = []
+    flatten((tuple(args), kwargs), leaves)
+    given = [(tensor, vars(tensor).copy()) for tensor in leaves if isinstance(tensor, SymbolicTensor)]
+    held = exploring.snapshot((*args, *kwargs.values()))
     with _turn:
         while True:
-            tracer = Tracer(model, domain, limits, deadline, plans)
+            memory.start()
+            tracer = Tracer(model, domain, limits, deadline, plans, memory)
             try:
                 return _run(tracer, tuple(args), kwargs, domain)
             except Replan as change:
                 plans[change.site] = change.plan
+                exploring.restore(held)
+                for tensor, known in given:
+                    vars(tensor).clear()
+                    vars(tensor).update(known)
 
 
 def _run(tracer: Tracer, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain) -> Trace:

@@ -1,0 +1,332 @@
+"""What calls have given, for calls that ask the same: in other rounds of a loop, on other paths, after a new start.
+
+A model with loops over sizes is followed several times: for few rounds one by one, for many, and from the beginning
+whenever a loop needs another plan. Most of what it calls is asked the same again and again: tiles of the same size, a
+chunk of frames with the same frames kept from the chunk before. All that such a call may look at is written down
+beforehand (its arguments, what has been set on the model since the beginning, which of all of these are the same
+object), and afterwards all that it has done: what it returned, what it put into lists and dicts, which sizes it
+refused. What cannot be written down is never taken to be the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapelint.sizes import Dim, Domain, TooComplex
+from shapelint.sizes import expr as ex
+from shapelint.tracing.record import Call, Failure
+from shapelint.tracing.replaying import PLAIN
+from shapelint.tracing.state import refill, same_contents
+from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor, tensor_with
+
+
+class _Unknown(Exception):
+    """A value that may hold more than can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a call can look at.
+
+    Attributes:
+        key: equal to that of another question where both calls see the same, but for the sizes that are possible.
+        symbols: those in the sizes.
+        tensors: the symbolic tensors, in the order in which they are met,
+        known: and what is known of each.
+        containers: the lists and dicts, in that order,
+        contents: and copies of them.
+        others: what else the key names by its id, which is no other object's as long as this one is there.
+    """
+
+    key: Any
+    symbols: frozenset[str]
+    tensors: list[SymbolicTensor]
+    known: list[dict[str, Any]]
+    containers: list[Any]
+    contents: list[Any]
+    others: list[Any]
+
+    def tensors_are_as_before(self) -> bool:
+        """Whether no tensor has been changed in place since."""
+        return all(_same_items(vars(tensor), known) for tensor, known in zip(self.tensors, self.known, strict=True))
+
+    def changed(self) -> Iterator[int]:
+        """The positions of the containers with other contents than before."""
+        pairs = zip(self.containers, self.contents, strict=True)
+        return (at for at, (container, contents) in enumerate(pairs) if not same_contents(container, contents))
+
+
+@dataclass(eq=False, slots=True)
+class Remembered:
+    """One call, and all that it has done.
+
+    Attributes:
+        question: what it saw.
+        start: the sizes that it was made for,
+        sizes: and those among the symbols that it could look at.
+        end: the sizes that it left, ``None`` if it refused none.
+        value: a pattern of what it returned,
+        contents: and of what it left in lists and dicts, by their positions in the question.
+        made: the tensors in these that are new, each with what was known of it.
+        calls, failures: what was written down of it.
+        overwritten: the types of the tensors that it changed in place.
+        only_in: the one run of the analysis for which it holds: it is about the rounds of a loop.
+        told_in: the last run in which what was written down was taken over.
+    """
+
+    question: Question
+    start: Domain
+    sizes: Domain
+    end: Domain | None
+    value: Any
+    contents: list[tuple[int, Any]]
+    made: list[tuple[SymbolicTensor, dict[str, Any]]]
+    calls: list[Call]
+    failures: list[Failure]
+    overwritten: list[torch.dtype]
+    only_in: int | None
+    told_in: int
+
+    def fits(self, domain: Domain) -> bool:
+        """Whether it was made for these sizes too."""
+        if domain is self.start:
+            return True
+        try:
+            return domain.project(self.question.symbols).is_subset(self.sizes)
+        except TooComplex:
+            return False  # the call is made again, which is as right
+
+    def left_of(self, domain: Domain) -> Domain:
+        """The sizes among these that it leaves."""
+        if self.end is None:
+            return domain
+        return self.end if domain is self.start else self.among(domain, self.end)
+
+    def among(self, domain: Domain, sizes: Domain) -> Domain:
+        """The sizes of this domain that are, as far as the call can tell, among those of another one."""
+        return domain.intersect(sizes.project(self.question.symbols))
+
+
+@dataclass(eq=False, slots=True)
+class Memory:
+    """All calls that are remembered.
+
+    Attributes:
+        run: which run of the analysis this is.
+        handed_out: tensors of remembered calls that this run already uses, by their ids.
+    """
+
+    run: int = 0
+    handed_out: set[int] = field(default_factory=set)
+    _known: dict[Any, list[Remembered]] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """The analysis begins anew."""
+        self.run += 1
+        self.handed_out.clear()
+
+    def find(self, question: Question, domain: Domain) -> Remembered | None:
+        """A call that saw the same, for these sizes and perhaps others."""
+        for known in self._known.get(question.key, ()):
+            if known.only_in in (None, self.run) and known.fits(domain):
+                return known
+        return None
+
+    def keep(self, call: Remembered) -> None:
+        self._known.setdefault(call.question.key, []).append(call)
+
+    def value_of(self, call: Remembered, question: Question) -> Any:
+        """What a call returns to one who asks the same, with its lists and dicts filled as the call did."""
+        tensors = [self._tensor(tensor, known) for tensor, known in call.made]
+        writer = _Writer(question, tensors)
+        contents = [(question.containers[at], writer.write(pattern)) for at, pattern in call.contents]
+        value = writer.write(call.value)
+        for container, now in contents:
+            refill(container, now)
+        return value
+
+    def _tensor(self, tensor: SymbolicTensor, known: dict[str, Any]) -> SymbolicTensor:
+        """The tensor itself, the first time in a run: what is written down of the call leads to it."""
+        if id(tensor) in self.handed_out:
+            return tensor_with(known)
+        self.handed_out.add(id(tensor))
+        vars(tensor).clear()
+        vars(tensor).update(known)
+        return tensor
+
+
+def ask(module: nn.Module, given: Iterable[Any], around: Iterable[Any]) -> Question | None:
+    """What a call asks of a module; ``None`` where something it can look at may hold more than can be compared.
+
+    Args:
+        given: its arguments.
+        around: what else it can look at that is not as it was at the beginning.
+    """
+    reader = _Reader()
+    try:
+        key = (id(module), torch.get_default_dtype(), tuple(map(reader.read, given)), tuple(map(reader.read, around)))
+    except _Unknown:
+        return None
+    if any(map(ex.is_derived, reader.symbols)):
+        return None
+    known = [vars(tensor).copy() for tensor in reader.tensors]
+    contents = [container.copy() for container in reader.containers]
+    return Question(
+        key, frozenset(reader.symbols), reader.tensors, known, reader.containers, contents, [module, *reader.others]
+    )
+
+
+def pattern_of(question: Question, value: Any) -> tuple[Any, list[tuple[int, Any]], list[Any]] | None:
+    """Patterns of what a call returned and of the containers that it changed, with the tensors that are new in them."""
+    drawer = _Drawer(question)
+    try:
+        contents = [(at, drawer.draw(question.containers[at].copy())) for at in question.changed()]
+        return drawer.draw(value), contents, drawer.made
+    except _Unknown:
+        return None
+
+
+def _same_items(a: dict[Any, Any], b: dict[Any, Any]) -> bool:
+    return len(a) == len(b) and all(name in b and b[name] is value for name, value in a.items())
+
+
+def replaced(value: Any, by: dict[int, SymbolicTensor]) -> Any:
+    """A call's arguments with other tensors in the place of some."""
+    if type(value) is SymbolicTensor:
+        return by.get(id(value), value)
+    if type(value) in (list, tuple):
+        return type(value)(replaced(item, by) for item in value)
+    return {name: replaced(item, by) for name, item in value.items()} if type(value) is dict else value
+
+
+_CONTENTS = frozenset({"value", "ramp", "extent", "recipe", "base", "counted"})
+"""Attributes of a tensor whose contents are known, which takes more than sizes to tell."""
+
+
+def _has_known_contents(tensor: SymbolicTensor) -> bool:
+    known = vars(tensor)
+    return any(known.get(name) is not None for name in _CONTENTS)
+
+
+class _Reader:
+    """Reads values into a key. What is met a second time is told to be the same object."""
+
+    def __init__(self) -> None:
+        self.symbols: set[str] = set()
+        self.tensors: list[SymbolicTensor] = []
+        self.containers: list[Any] = []
+        self.others: list[Any] = []
+        self._met: dict[int, int] = {}
+
+    def read(self, value: Any) -> Any:
+        kind = type(value)
+        if isinstance(value, Dim):
+            self.symbols.update(value.symbols)
+            return value.expr
+        if kind in (tuple, SymbolicShape):
+            return (kind, *map(self.read, value))
+        if isinstance(value, PLAIN):
+            return (kind, value)
+        if id(value) in self._met:
+            return ("again", self._met[id(value)])
+        self._met[id(value)] = len(self._met)
+        if kind is SymbolicTensor:
+            self.tensors.append(value)
+            return self._tensor(value)
+        if kind is list:
+            self.containers.append(value)
+            return (kind, *map(self.read, value))
+        if kind is dict:
+            self.containers.append(value)
+            return (kind, *((self._name(name), self.read(item)) for name, item in value.items()))
+        if isinstance(value, torch.Tensor):
+            self.others.append(value)
+            return ("real", id(value), value._version)
+        raise _Unknown
+
+    def _name(self, name: Any) -> Any:
+        if type(name) not in (str, int):
+            raise _Unknown
+        return (type(name), name)
+
+    def _tensor(self, tensor: SymbolicTensor) -> Any:
+        if _has_known_contents(tensor):
+            raise _Unknown
+        placement = None if tensor.strided is None else tensor.strided.placement()
+        lies = None if placement is None else (placement.known, placement.order, self._sizes(placement.strides))
+        return (tensor.kind, self._sizes(tensor.sizes), lies)
+
+    def _sizes(self, sizes: Sequence[Any]) -> Any:
+        return tuple([size if type(size) is int else self.read(size) for size in sizes])
+
+
+class _Drawer:
+    """Draws the pattern of values that a call has left, in terms of what it was given."""
+
+    def __init__(self, question: Question) -> None:
+        self.made: list[tuple[SymbolicTensor, dict[str, Any]]] = []
+        self._patterns: dict[int, Any] = {id(t): ("tensor", at) for at, t in enumerate(question.tensors)}
+        self._patterns |= {id(c): ("container", at) for at, c in enumerate(question.containers)}
+        self._drawn: list[Any] = []
+
+    def draw(self, value: Any) -> Any:
+        kind = type(value)
+        if isinstance(value, (Dim, *PLAIN)):
+            return ("value", value)
+        if id(value) in self._patterns:
+            return self._patterns[id(value)]
+        if kind is tuple or kind is SymbolicShape or hasattr(value, "_fields"):
+            return ("tuple", kind, [self.draw(item) for item in value])
+        if kind in (list, dict):
+            number = len(self._drawn)
+            self._drawn.append(value)
+            self._patterns[id(value)] = ("drawn", number)
+            items = value.items() if kind is dict else enumerate(value)
+            return ("new", kind, [(name, self.draw(item)) for name, item in items])
+        if kind is SymbolicTensor:
+            if _has_known_contents(value):
+                raise _Unknown
+            self._patterns[id(value)] = ("made", len(self.made))
+            self.made.append((value, vars(value).copy()))
+            return self._patterns[id(value)]
+        raise _Unknown
+
+
+class _Writer:
+    """Makes values of patterns."""
+
+    def __init__(self, question: Question, made: list[SymbolicTensor]) -> None:
+        self._question = question
+        self._made = made
+        self._drawn: list[Any] = []
+
+    def write(self, pattern: Any) -> Any:
+        kind, *rest = pattern
+        if kind == "value":
+            return rest[0]
+        if kind == "made":
+            return self._made[rest[0]]
+        if kind == "tensor":
+            return self._question.tensors[rest[0]]
+        if kind == "container":
+            return self._question.containers[rest[0]]
+        if kind == "drawn":
+            return self._drawn[rest[0]]
+        if kind == "tuple":
+            of, items = rest
+            values = [self.write(item) for item in items]
+            return of(*values) if hasattr(of, "_fields") else of(values)
+        of, items = rest
+        new = of()
+        self._drawn.append(new)
+        for name, item in items:
+            if of is dict:
+                new[name] = self.write(item)
+            else:
+                new.append(self.write(item))
+        return new

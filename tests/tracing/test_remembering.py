@@ -1,0 +1,426 @@
+"""Calls that ask what was asked before are not made again; what they then give is what PyTorch would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import shapelint
+from shapelint.ops.layout import placed_in
+from shapelint.sizes import Domain
+from shapelint.sizes.dim import dim
+from shapelint.tracing.remembering import Memory, Question, Remembered, ask, pattern_of
+from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
+from shapelint.tracing.tracer import trace
+from tests import oracle, part_grammar
+from tests.test_random_loops import QUICK, load
+
+SEEDS = range(40)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_loop_over_parts_is_as_pytorch_has_it(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the parts are small, and all of their calls shall be remembered
+    monkeypatch.setattr("shapelint.tracing.tracer.MANY_PARTS", 0)
+    model = load(tmp_path / f"parts_{seed}.py", part_grammar.source(seed)).Model().eval()
+    analysis = shapelint.analyze(model, ("N", "T", 4), limits=QUICK)
+    if analysis.certainty != "proven":
+        assert analysis.certainty_reasons
+        return
+    for n, t in [(2, t) for t in range(1, 17)] + [(3, t) for t in (1, 2, 5)]:
+        result = oracle.run(model, (n, t, 4), device="cpu", fresh=True)
+        assert oracle.compare(analysis, result, {"N": n, "T": t}) is None, part_grammar.source(seed)
+
+
+CALLS: list[str] = []
+
+
+class Part(nn.Module):
+    """A part of many parts that notes its calls where nothing sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Conv1d(2, 2, 1) for _ in range(14)))
+
+    def note(self) -> None:
+        CALLS.append(type(self).__name__)
+
+
+class Encoder(Part):
+    def forward(self, x: Tensor) -> Tensor:
+        self.note()
+        return self.layers(x)
+
+
+class Causal(Part):
+    """Keeps its last two columns in its caller's list."""
+
+    def forward(self, x: Tensor, cache: list[Any], at: list[int]) -> Tensor:
+        self.note()
+        before = cache[at[0]]
+        cache[at[0]] = x[..., -2:]
+        at[0] += 1
+        return self.layers(x if before is None else torch.cat([before, x], -1))
+
+
+class Tiled(nn.Module):
+    """Works on tiles of four columns, and on what is left of them, in two loops one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = Encoder(), Encoder()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in (self.encoder, self.decoder):
+            tiles = []
+            for at in range(0, x.shape[-1], 4):
+                tiles.append(part(x[..., at : at + 4]))
+            x = torch.cat(tiles, -1)
+        return x
+
+
+class Chunked(nn.Module):
+    """Works on chunks of two columns with what the chunk before has left, between layers that it needs once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.causal = Encoder(), Causal()
+        self.kept: list[Any] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.encoder(x)
+        self.kept = [None]
+        out = None
+        for t in range(x.shape[-1] // 2):
+            y = self.causal(x[..., 2 * t : 2 * t + 2], self.kept, [0])
+            out = y if out is None else torch.cat([out, y], -1)
+        return x if out is None else self.encoder(x), self.kept[0] if out is None else out
+
+
+@pytest.mark.parametrize(
+    ("network", "most"), [(Tiled, {"Encoder": 7}), (Chunked, {"Encoder": 5, "Causal": 2})], ids=lambda v: str(v)[-20:]
+)
+def test_what_is_asked_again_is_not_walked_through_again(network: type[nn.Module], most: dict[str, int]) -> None:
+    CALLS.clear()
+    analysis = shapelint.analyze(network(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert {name: CALLS.count(name) for name in most} == most
+    asked = oracle.Oracle(network, ("N", 2, "T"))
+    assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 24)])
+
+
+def test_the_graph_holds_what_was_followed_before_the_last_start() -> None:
+    analysis = shapelint.analyze(Tiled(), ("N", 2, "T"))
+    trace = analysis.trace
+    assert trace is not None
+    layers = {call.layer for call in trace.calls if call.kind == "module"}
+    assert {"encoder.layers.0", "decoder.layers.13"} <= layers
+    made = {id(output) for call in trace.calls for output in call.outputs}
+    inner = [call for call in trace.calls if call.layer == "encoder.layers.0"]
+    assert all(id(call.arguments[1]) in made for call in inner)
+    assert len({call.index for call in trace.calls}) == len(trace.calls)
+
+
+class Refusing(Part):
+    """Needs three columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(2, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.first(x))
+
+
+class RefusingTiles(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusing = Refusing()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(2):
+            tiles = []
+            for at in range(0, x.shape[-1], 6):
+                tiles.append(self.refusing(x[..., at : at + 6]))
+            x = torch.cat(tiles, -1)
+        return x
+
+
+def test_sizes_that_are_refused_again_are_told_again() -> None:
+    analysis = shapelint.analyze(RefusingTiles(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(RefusingTiles, ("N", 2, "T"))
+    assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 40)])
+    assert all(analysis.accepts(T=t) or analysis.why_not(T=t) is not None for t in range(1, 40))
+
+
+class Kept(nn.Module):
+    """Fills a list of its own, and branches later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x.new_zeros(1, 2, len(self.seen) + 3))
+        if x.shape[-1] > 10:
+            x = x[..., :10]
+        return torch.cat([x, *self.seen], -1)
+
+
+class Putting(nn.Module):
+    """Puts what it gets into its model's list, in the place of what is there."""
+
+    def __init__(self, box: list[Any]) -> None:
+        super().__init__()
+        self.box = box
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.box[0] = x[..., 1:]
+        return x + 1
+
+
+class Replaced(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.box: list[Any] = [None]
+        self.putting = Putting(self.box)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.box[0] = x
+        y = self.putting(x)
+        return torch.cat([y[..., :10], self.box[0]], -1) if x.shape[-1] > 10 else torch.cat([self.box[0], y], -1)
+
+
+class PutByParts(nn.Module):
+    """A part that branches leaves something in its model's dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.box: dict[str, Any] = {}
+        self.inner = Filling(self.box)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x)
+        return torch.cat([y, self.box["last"]], -1)
+
+
+class Filling(nn.Module):
+    def __init__(self, box: dict[str, Any]) -> None:
+        super().__init__()
+        self.box = box
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] > 10:
+            self.box["last"] = x[..., 3:]
+            return x * 2
+        self.box["last"] = torch.cat([x, x], -1)
+        return x + 2
+
+
+class ChangedInput(nn.Module):
+    """Changes the shape of its own input in place, before a loop that needs a second look."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.unsqueeze_(0)
+        x = x.sum(0)
+        last = None
+        for t in range(x.shape[-1]):
+            y = x[..., t : t + 1]
+            last = y if last is None else torch.cat([last, y], -1)
+        return x if last is None else last
+
+
+@pytest.mark.parametrize("network", [Kept, Replaced, PutByParts, ChangedInput], ids=lambda n: n.__name__)
+def test_each_path_starts_from_what_the_model_held(network: type[nn.Module]) -> None:
+    model = network()
+    analysis = shapelint.analyze(model, ("N", 2, "T"), limits=QUICK)
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    for t in (1, 2, 3, 9, 10, 11, 12, 25):
+        result = oracle.run(network(), (1, 2, t), device="cpu")
+        assert oracle.compare(analysis, result, {"N": 1, "T": t}) is None, t
+
+
+class RefusedOnBothSides(nn.Module):
+    """Branches on H, and on both sides asks a layer for the same columns, which it needs three of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusing = Refusing()
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = None
+        for t in range(x.shape[2]):
+            row = x[:, :, t : t + 1]
+            rows = row if rows is None else torch.cat([rows, row], 2)
+        first = x[:, :, 0].contiguous()  # a view would tell of H by its strides
+        if rows is not None and x.shape[2] > 8:
+            return torch.cat([self.refusing(first), first], -1)
+        return self.refusing(first)
+
+
+def test_what_one_side_of_a_branch_refuses_the_other_refuses_too() -> None:
+    analysis = shapelint.analyze(RefusedOnBothSides(), ("N", 2, "H", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(RefusedOnBothSides, ("N", 2, "H", "W"))
+    assert not oracle.same_answer(analysis, asked, [{"N": 1, "H": h, "W": w} for h in (1, 8, 9) for w in range(1, 6)])
+
+
+class FillingItsArgument(nn.Module):
+    """Fills the list that it is given, and then needs a second look at a loop."""
+
+    def forward(self, x: Tensor, kept: list[Tensor]) -> Tensor:
+        kept.append(x)
+        last = None
+        for t in range(x.shape[-1]):
+            last = x[..., t : t + 1] if last is None else torch.cat([last, x[..., t : t + 1]], -1)
+        return torch.cat(kept, 1)
+
+
+def test_the_lists_among_the_inputs_are_given_back_before_a_new_start() -> None:
+    kept: list[Tensor] = []
+    found = trace(FillingItsArgument(), [symbolic_tensor((1, 2, dim("T")), torch.float32), kept], {}, SIZES)
+    assert [list(value.sizes)[:2] for _, value in found.outcomes] == [[1, 2]]
+
+
+SIZES = Domain.positive(["T", "S"])
+
+
+def _tensor(*sizes: Any) -> SymbolicTensor:
+    return symbolic_tensor(sizes, torch.float32)
+
+
+MODULE = nn.Identity()
+
+
+def _key(*given: Any, around: Any = ()) -> Any:
+    question = ask(MODULE, given, around)
+    assert question is not None
+    return question.key
+
+
+def test_equal_sizes_are_the_same_question() -> None:
+    assert _key(_tensor(1, dim("T")), [None, 3], {"a": dim("T") + 1}) == _key(
+        _tensor(1, dim("T")), [None, 3], {"a": dim("T") + 1}
+    )
+
+
+x, y = _tensor(1, dim("T")), _tensor(1, dim("T"))
+a_list, another = [x], [x]
+strided = _tensor(1, dim("T"))
+strided.strided = placed_in(strided.sizes, (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((x, x), (x, y)),
+        (([x], [x]), ([x], [y])),
+        ((a_list, a_list), (a_list, another)),
+        ((x,), (strided,)),
+        ((x,), (_tensor(1, dim("S")),)),
+        ((x,), (symbolic_tensor((1, dim("T")), torch.float64),)),
+        ((1,), (True,)),
+        ((1,), (1.0,)),
+        (([],), ((),)),
+        (({"a": 1, "b": 2},), ({"b": 2, "a": 1},)),
+        (({"a": None},), ({"b": None},)),
+        ((nn.Parameter(torch.zeros(2)),), (nn.Parameter(torch.zeros(2)),)),
+    ],
+    ids=str,
+)
+def test_what_a_call_could_tell_apart_is_another_question(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
+    assert _key(*one) != _key(*other)
+    assert _key(around=one) != _key(around=other)
+    assert _key(*one) == _key(*one)
+
+
+def _with_contents() -> SymbolicTensor:
+    tensor = symbolic_tensor((2,), torch.int64)
+    tensor.value = [dim("T"), 3]
+    return tensor
+
+
+@pytest.mark.parametrize("unknown", [object(), _with_contents(), {1.5: 2}, iter([]), lambda: None, nn.Identity()])
+def test_what_cannot_be_compared_is_never_the_same(unknown: Any) -> None:
+    assert ask(MODULE, (unknown,), ()) is None
+    assert ask(MODULE, ([unknown],), ()) is None
+    assert ask(MODULE, (), ((0, "name", unknown),)) is None
+
+
+def test_a_tensor_changed_in_place_is_seen() -> None:
+    tensor = _tensor(1, dim("T"))
+    question = ask(MODULE, ([tensor],), ())
+    assert question is not None
+    assert question.tensors_are_as_before()
+    tensor.sizes = (1, 1, dim("T"))
+    assert not question.tensors_are_as_before()
+
+
+def _remembered(question: Question, value: Any, run: int = 1, only_in: int | None = None) -> Remembered:
+    pattern = pattern_of(question, value)
+    assert pattern is not None
+    sizes = SIZES.project(question.symbols)
+    return Remembered(question, SIZES, sizes, None, *pattern, [], [], [], only_in, run)
+
+
+def test_what_is_handed_out_is_in_terms_of_the_one_who_asks() -> None:
+    first, cache, memory = _tensor(1, dim("T")), [None, 0], Memory()
+    memory.start()
+    before = ask(MODULE, (first, cache), ())
+    assert before is not None
+    made = _tensor(2, dim("T"))
+    cache[:] = [made, first, cache, 7]
+    call = _remembered(before, (made, first, cache, [made]))
+    memory.keep(call)
+
+    again, other = _tensor(1, dim("T")), [None, 0]
+    question = ask(MODULE, (again, other), ())
+    assert question is not None
+    assert memory.find(question, SIZES) is call
+    values = []
+    for _ in range(2):
+        other[:] = [None, 0]
+        new, same, container, inner = memory.value_of(call, question)
+        assert same is again
+        assert container is other
+        assert [type(item) for item in other] == [SymbolicTensor, SymbolicTensor, list, int]
+        assert other[0] is new
+        assert inner[0] is new
+        assert other[1] is again
+        assert other[2] is other
+        assert new.sizes == made.sizes
+        values.append(new)
+    assert values[0] is not values[1]
+
+
+def test_a_call_of_one_run_is_not_remembered_in_another_where_it_is_about_rounds() -> None:
+    memory = Memory()
+    memory.start()
+    question = ask(MODULE, (_tensor(1, dim("T")),), ())
+    assert question is not None
+    memory.keep(_remembered(question, None, 1, only_in=1))
+    assert memory.find(question, SIZES) is not None
+    memory.start()
+    assert memory.find(question, SIZES) is None
+    memory.keep(_remembered(question, None, 1))
+    assert memory.find(question, SIZES) is not None
+
+
+def test_other_sizes_that_are_possible_are_another_matter() -> None:
+    memory = Memory()
+    memory.start()
+    question = ask(MODULE, (_tensor(1, dim("T")),), ())
+    assert question is not None
+    few = SIZES.restrict(dim("T") <= 5)
+    call = _remembered(question, None)
+    call.start, call.sizes = few, few.project(["T"])
+    memory.keep(call)
+    assert memory.find(question, SIZES) is None
+    assert memory.find(question, SIZES.restrict(dim("T") <= 4).restrict(dim("S") <= 3)) is call
