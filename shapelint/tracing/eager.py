@@ -35,9 +35,14 @@ _COSTLY = frozenset(
 _WRITTEN_IN_PYTHON = frozenset({torch.eye, torch.hann_window, torch.hamming_window})
 """Functions that make tensors and, on the meta device, import the compiler to do so, which takes seconds."""
 
+_DRAWING = frozenset({torch.randint, torch.randperm})
+"""Functions that draw positions: it is known between which numbers, not which."""
+
 
 def only_sizes_matter(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether real tensors need no computing: they have no contents (meta), or many that no size depends on."""
+    """Whether real tensors need no computing: what they hold is not known (meta, drawn), or no size depends on it."""
+    if func in _DRAWING:
+        return True
     if func in _WRITTEN_IN_PYTHON:
         return str(kwargs.get("device")) == "meta"
     given = args[0] if args and type(args[0]) in (list, tuple) else args

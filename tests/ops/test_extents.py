@@ -148,6 +148,9 @@ FOLLOWED: dict[str, Forward] = {
     "added to": lambda m, x: torch.zeros(x.shape[0], 2, 4).index_add(2, places(x) // 4, x),
     "windows of all": lambda m, x: x[:, :, places(x).unfold(0, 3, 2)],
     "copied to the input's type": lambda m, x: x[:, :, x.new_tensor(places(x) // 2).long()],
+    "all of a fixed number, at random": lambda m, x: x[:, :, torch.randperm(8, device=x.device)],
+    "few at random": lambda m, x: m.table(torch.randint(0, 12, (x.shape[-1],))),
+    "fewer at random": lambda m, x: m.table(torch.randint(12, (3,))),
     "constant, on the input's device": lambda m, x: x[:, :, torch.tensor([0, 5], device=x.device)],
     "constant, moved there": lambda m, x: x[:, :, torch.arange(6).to(x.device)],
     "constant, of the model, moved there": lambda m, x: x[:, :, m.picked.to(device=x.device, non_blocking=True)],
@@ -227,6 +230,8 @@ ON_DATA: dict[str, Forward] = {
     "the greatest": lambda m, x: m.table(x.argmax(2)),
     "some of the greatest": lambda m, x: m.table(x.topk(1, -1).indices),
     "at random": lambda m, x: m.table(torch.randint(0, x.shape[-1], (50,))),
+    "at random, of a fixed number": lambda m, x: x[:, :, torch.randint(0, 8, (3,))],
+    "at random, on the input's device": lambda m, x: x[:, :, torch.randint(0, 8, (3,), device=x.device)],
     "changed under a view": lambda m, x: m.table(_changed_below(x)),
     "changed through a view of a view": lambda m, x: m.table(_overwritten_far_away(x)),
 }
