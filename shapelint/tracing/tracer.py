@@ -644,9 +644,15 @@ class Tracer:
             raise error
         for outcome in outcomes:
             # A check of the contents ("if x.isnan().any(): raise") says nothing about sizes.
-            if outcome.error is not None and not outcome.on_data:
+            if outcome.error is None:
+                continue
+            if not outcome.on_data:
                 self._refuse_handlers("{!r} is raised", places.first_line(outcome.error))
                 self._accept(outcome.error)
+            elif self.path.counts.limits and not _is_deliberate(outcome.error):
+                raise Undecided(
+                    f"whether the model runs depends on the contents of the tensors: {self._told(outcome.error)}"
+                )
         groups = exploring.group(alive, saved)
         if len(groups) == 1 and len(alive) == len(outcomes):
             groups[0].whole = start
@@ -1026,6 +1032,11 @@ def _run(tracer: Tracer, args: tuple[Any, ...], kwargs: dict[str, Any], domain: 
 
 
 # --- small things ------------------------------------------------------------------------------------------
+
+
+def _is_deliberate(error: Exception) -> bool:
+    """Whether it is the model's own ``raise`` or ``assert``."""
+    return not isinstance(error, SizeError) and "shapelint_suspect" not in error.__dict__
 
 
 def _merge(newer: state.Written, older: state.Written) -> None:

@@ -444,6 +444,11 @@ def without_a_rule(x):
     return halve(x[positive(x)])
 
 
+def greatest_of_none(x):
+    mask = positive(x)
+    return (x[mask] if mask.any() else x[:0]).amax(0)
+
+
 def greatest(x):
     return x[positive(x)].amax(0)
 
@@ -517,6 +522,7 @@ HANGS_ON_CONTENTS = {
     expert_that_may_be_missing: (ROWS, "IndexError: index 3 is out of range"),
     before_the_peak: (ROWS, "which is empty"),
     without_a_rule: (ROWS, "has no shape rule, and the contents of the tensors decide the sizes it is given"),
+    greatest_of_none: (ROWS, "SizeError: the extreme value of dimension 0, which is empty"),
     greatest: (FRAMES, "which is empty"),
     refused_by_the_author: (FRAMES, r"ValueError: nothing is selected \(at test_counts.py:\d+\)"),
     refused_in_a_loop: (FRAMES, r"ValueError: nothing is selected \(at test_counts.py:\d+\)"),
