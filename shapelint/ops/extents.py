@@ -57,12 +57,15 @@ class Extent:
     Attributes:
         exact: both occur.
         dense: all numbers between them occur too.
+        counted: the greatest occurs where the masks that it was counted from are true everywhere, as they are for
+            token ids without padding.
     """
 
     low: Size
     high: Size
     exact: bool = False
     dense: bool = False
+    counted: bool = False
 
 
 # -- what an operation makes of them --------------------------------------------------------------------------
@@ -158,6 +161,8 @@ def _of_tensor(name: str, source: Any, args: Sequence[Any], kwargs: dict[str, An
         return Extent(known.low, known.high)
     if name in _WRITES and not kwargs:
         return _either((Extent(known.low, known.high), args[-1]))
+    if name == "cumsum":
+        return _accumulated(known, source, args, kwargs)
     if name in ("neg", "__neg__", "negative"):
         return _negated(known)
     if name in ("abs", "__abs__", "absolute"):
@@ -227,7 +232,7 @@ def _sum(known: Extent | None, number: Any, sign: int) -> Extent | None:
 def _negated(known: Extent) -> Extent:
     low: Any = known.low
     high: Any = known.high
-    return dataclasses.replace(known, low=-high, high=-low)
+    return dataclasses.replace(known, low=-high, high=-low, counted=False)
 
 
 def _sum_of_two(known: Extent, args: Sequence[Any], sign: int) -> Extent | None:
@@ -245,7 +250,8 @@ def _product_of_two(known: Extent, args: Sequence[Any]) -> Extent | None:
     if other is None or not implied(all_of(known.low >= 0, other.low >= 0)):
         return None
     exact = known.exact and other.exact and _are_apart(*args)
-    return Extent(product((known.low, other.low)), product((known.high, other.high)), exact)
+    counted = known.counted and other.counted
+    return Extent(product((known.low, other.low)), product((known.high, other.high)), exact, counted=counted)
 
 
 def _are_apart(a: Any, b: Any) -> bool:
@@ -259,7 +265,7 @@ def _multiplied(known: Extent, number: Any) -> Extent | None:
         known, number = _negated(known), -number
     elif not implied(number >= 0):
         return None
-    return Extent(product((known.low, number)), product((known.high, number)), known.exact)
+    return Extent(product((known.low, number)), product((known.high, number)), known.exact, counted=known.counted)
 
 
 def _divided(known: Extent, number: Any, *, towards_zero: bool) -> Extent | None:
@@ -281,6 +287,14 @@ def _modulo(known: Extent, number: Any) -> Extent | None:
     low: Any = known.low
     within = low // number == known.high // number
     return Extent(select(within, low % number, 0), select(within, known.high % number, number - 1), exact=True)
+
+
+def _accumulated(known: Extent, source: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Extent | None:
+    """Running sums of numbers that are not negative: at most as many of the greatest as there are in the dimension."""
+    axis = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
+    if type(axis) is not int or not source.ndim or not implied(known.low >= 0):
+        return None
+    return Extent(known.low, product((known.high, source.shape[axis])), counted=known.counted)
 
 
 def _absolute(known: Extent) -> Extent:
@@ -373,6 +387,8 @@ def extent_of(value: Any) -> Extent | None:
     if isinstance(value, torch.Tensor) and type(value) in (torch.Tensor, torch.nn.Parameter):
         return _of_real(value)
     found: Extent | None = getattr(value, "extent", None)
+    if found is None and value.dtype is torch.bool and getattr(value, "recipe", None) is None:
+        return Extent(0, 1, counted=True)
     return found
 
 
@@ -419,6 +435,8 @@ def require_indices(index: Any, size: Size, reason: str, *, negative: bool = Fal
     """
     known = extent_of(index)
     empty = [n == 0 for n in (*index.shape, *kept) if not (n >= 1 if type(n) is int else implied(n >= 1))]
+    if known is not None and known.counted and not known.exact and _require_counted(known, size, reason, empty):
+        return
     if known is None or not known.exact:
         if known is None and getattr(index, "recipe", None) is None:
             return
@@ -433,6 +451,16 @@ def require_indices(index: Any, size: Size, reason: str, *, negative: bool = Fal
             return
         if not implied(exists):
             require(any_of(exists, *empty), reason, number, size)
+
+
+def _require_counted(known: Extent, size: Size, reason: str, empty: list[Any]) -> bool:
+    """Require that what is counted at most exists; not to be said where less than nothing may be counted."""
+    exists = known.high < size
+    if not implied(known.low >= 0) or not expressible(exists):
+        return False
+    if not implied(exists):
+        require(any_of(exists, *empty), reason, known.high, size)
+    return True
 
 
 def _all_exist(known: Extent | None, size: Size, negative: bool, empty: list[Any]) -> bool:

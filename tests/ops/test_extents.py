@@ -264,3 +264,55 @@ def test_places_of_the_greatest_exist_where_they_come_from() -> None:
     analysis = shapelint.analyze(Looking(lambda m, x: x.gather(2, x.argmax(2, keepdim=True))), ("N", 2, "T"))
     assert analysis.certainty == "proven"
     assert str(analysis.valid_sizes) == "T: all sizes"
+
+
+class TokensInPlaces(nn.Module):
+    """Token ids with a table of 12 positions, which are counted as transformers count them past padding."""
+
+    def __init__(self, positions: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(30, 4)
+        self.table = nn.Embedding(12, 4)
+        self._positions = positions
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.tokens(ids) + self.table(self._positions(ids))
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [
+        lambda ids: torch.cumsum(ids.ne(1).int(), dim=1).type_as(ids) * ids.ne(1).int() + 1,
+        lambda ids: (ids != 1).long().cumsum(-1) - 0,
+        lambda ids: (~(ids == 1)).cumsum(1),
+        lambda ids: (ids > 0).to(torch.int64).cumsum(1) // 2 + 3,
+        lambda ids: ((ids != 1).long().cumsum(-1) - 1).clamp(min=0),
+        lambda ids: (ids != 1).long(),
+    ],
+)
+def test_positions_counted_past_padding_exist_up_to_as_many_as_there_are_tokens(
+    positions: Callable[[Tensor], Tensor],
+) -> None:
+    model = TokensInPlaces(positions).eval()
+    analysis = shapelint.analyze(model, "int64[N,T]")
+    assert analysis.certainty == "proven"
+    for length in range(1, 40):
+        assert analysis.accepts(N=2, T=length) == _runs(model, torch.full((2, length), 7))
+
+
+def _runs(model: nn.Module, ids: Tensor) -> bool:
+    try:
+        model(ids)
+    except IndexError:
+        return False
+    return True
+
+
+def test_counts_of_a_mask_that_sizes_make_are_not_taken_to_be_full() -> None:
+    def positions(ids: Tensor) -> Tensor:
+        few = torch.arange(ids.shape[1]) < 5
+        return few.long().cumsum(0).expand_as(ids)
+
+    model = TokensInPlaces(positions).eval()
+    analysis = shapelint.analyze(model, "int64[N,T]")
+    assert all(analysis.accepts(N=2, T=length) for length in range(1, 40))
