@@ -139,6 +139,7 @@ class Memory:
 
     def keep(self, call: Remembered) -> None:
         self._known.setdefault(call.question.key, []).append(call)
+        self.handed_out.update(id(tensor) for tensor, _ in call.made)
 
     def value_of(self, call: Remembered, question: Question) -> Any:
         """What a call returns to one who asks the same, with its lists and dicts filled as the call did."""
