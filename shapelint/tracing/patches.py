@@ -32,7 +32,7 @@ from shapelint.sizes.expr import Expr, is_count
 from shapelint.tracing import dtypes
 from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
 from shapelint.tracing.loops.repeated import Repeated
-from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
+from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor, use_unknown_floats
 
 _SYMBOLIC = (Dim, Ratio, FloatProduct)
 _FRACTIONS = (Ratio, FloatProduct)
@@ -133,6 +133,7 @@ class SymbolicRoot(OpaqueFloat):
 
 
 use_square_root(SymbolicRoot)
+use_unknown_floats(OpaqueFloat)
 
 
 class _Stand(type):

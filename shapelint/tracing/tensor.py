@@ -223,6 +223,9 @@ class SymbolicTensor(torch.Tensor):
             number = None if path is None else path.number_in(self)
             if number is not None:
                 return number
+            single = all(type(size) is int and size == 1 for size in self.sizes)
+            if single and self.kind.is_floating_point and path is not None and fixed_contents(self.recipe) is None:
+                return _unknown_float(lambda: self._known("item()"))
         value = self._known("item()")
         while isinstance(value, (list, tuple)):
             (value,) = value
@@ -277,6 +280,19 @@ def _rows_by_number(tensor: SymbolicTensor) -> Iterator[Any]:
 
 
 _rows: Callable[[SymbolicTensor], Iterator[Any]] = _rows_by_number
+
+
+def _as_it_is(compute: Callable[[], float]) -> Any:
+    return compute()
+
+
+_unknown_float: Callable[[Callable[[], float]], Any] = _as_it_is
+
+
+def use_unknown_floats(make: Callable[[Callable[[], float]], Any]) -> None:
+    """Make what ``make`` gives stand for a float that data decide: as a scale or a bound it changes no shape."""
+    global _unknown_float
+    _unknown_float = make
 
 
 def use_rows(make: Callable[[SymbolicTensor], Iterator[Any]]) -> None:

@@ -785,3 +785,43 @@ def test_a_layer_that_is_given_no_sizes_is_as_good_as_any_other() -> None:
     assert oracle.same_answer(analysis, asked, [{"N": 2, "T": size} for size in range(1, 24)]) == []
     assert analysis.trace is not None
     assert {failure.layer for failure in analysis.trace.failures if failure.error is not None} == {"inner"}
+
+
+class Scaling(nn.Module):
+    def __init__(self, forward: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(x)
+
+
+SCALES: dict[str, Callable[[Tensor], Any]] = {
+    "decibels": lambda x: torch.clamp(x, min=x.max().item() - 80.0),
+    "to one": lambda x: (x / (x.abs().max().item() + 1.0))[:, 1:],
+    "filled": lambda x: torch.full((x.shape[1],), x.mean().item()),
+    "bordered": lambda x: F.pad(x, (0, 1), value=x.min().item()),
+}
+
+
+@pytest.mark.parametrize("forward", SCALES.values(), ids=SCALES)
+def test_a_float_that_data_decide_may_scale(forward: Callable[[Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Scaling(forward), ("N", "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(lambda: Scaling(forward), ("N", "T"), device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"N": 2, "T": t} for t in range(1, 9)]) == []
+
+
+DECIDING: dict[str, Callable[[Tensor], Any]] = {
+    "compared": lambda x: x if x.max().item() > 1 else x[:, 1:],
+    "a size": lambda x: x[:, : int(x.max().item()) + 1],
+    "rounded": lambda x: x[:, : math.ceil(x.max().item() * 2) + 1],
+    "of several": lambda x: x * x[0].item(),
+}
+
+
+@pytest.mark.parametrize("forward", DECIDING.values(), ids=DECIDING)
+def test_a_float_that_data_decide_may_not_decide(forward: Callable[[Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Scaling(forward), ("N", "T"))
+    assert analysis.certainty == "enumerated"
+    assert analysis.accepts(N=1, T=2) is (forward is not DECIDING["of several"])
