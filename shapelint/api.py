@@ -324,16 +324,14 @@ def analyze(
     plugins.load_and_warn()
     label = name or type(model).__name__
     contract = contract_of(model) if inputs is None else None
-    if inputs is not None:
-        options = list(readings(inputs, usual_dtype(model)))
-    elif contract is not None and contract.input is not None:
-        options = list(declared_inputs(contract, usual_dtype(model)))
-    else:
-        options = list(itertools.islice(candidates(model), 6))
     expected = contract.sizes if sizes is None and contract is not None else sizes
-    if inputs is None and expected is not None and _has_sizes(options[0], expected):
-        # a model that runs at no such size may run without a batch, or on a sequence: that is not what is asked
-        options = [option for option in options if _has_sizes(option, expected)]
+    options: Iterable[Inputs]
+    if inputs is not None:
+        options = readings(inputs, usual_dtype(model))  # one after the other, as the first is nearly always meant
+    elif contract is not None and contract.input is not None:
+        options = _with_sizes(list(declared_inputs(contract, usual_dtype(model))), expected)
+    else:
+        options = _with_sizes(list(itertools.islice(candidates(model), 6)), expected)
     analysis = _likeliest(model, label, options, expected, limits or Limits(), training=training)
     analysis.contract = contract
     if expected is not None:
@@ -341,6 +339,16 @@ def analyze(
 
         parse_declaration(expected, analysis.network.symbols)
     return analysis
+
+
+def _with_sizes(options: list[Inputs], sizes: Any) -> list[Inputs]:
+    """Those that have the declared sizes, if the likeliest has them.
+
+    A model that runs at no such size may run without a batch, or on a sequence: that is not what is asked.
+    """
+    if sizes is None or not _has_sizes(options[0], sizes):
+        return options
+    return [option for option in options if _has_sizes(option, sizes)]
 
 
 def _has_sizes(inputs: Inputs, sizes: Any) -> bool:

@@ -329,14 +329,14 @@ class Tracer:
         known_call = None if question is None else self.memory.find(question, self.path.domain)
         if question is not None and known_call is not None:
             return self._recall(known_call, question)
-        branches, marks = len(frame.taken), self._marks()
-        result = self.explore(module, args, kwargs, plain)
+        branches, marks = len(frame.taken), None if question is None else self._marks()
+        result = self.explore(module, args, kwargs, before if plain else None)
         # a structure that was chosen is chosen again on the other paths
         if plain and len(frame.taken) == branches:
             # another run of a loop's round has a symbol of its own for the round's number
             if not self.path.rounds and self._is_as(before):
                 frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
-            if question is not None:
+            if question is not None and marks is not None:
                 self._remember(question, marks, result)
         return result
 
@@ -452,16 +452,21 @@ class Tracer:
         changes, contents = before
         return self.changes == changes and contents.is_same(self.containers.now())
 
-    def explore(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], plain: bool = False) -> Any:
-        """Run a module's forward on every path through it and join them."""
-        before = self._state()
+    def explore(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], before: State | None = None
+    ) -> Any:
+        """Run a module's forward on every path through it and join them.
+
+        Args:
+            before: what there was before, if its class alone says what the call does.
+        """
         self.layers.append(self.names.get(id(module), self.layers[-1]))
         written: state.Written = {}
         try:
             saved = exploring.snapshot((*args, *kwargs.values()))
             groups = self._explore_all(module, args, kwargs, written, saved)
             joined: list[Outcome] | None = None
-            if len(groups) > 1 and plain and self._is_as(before) and not self.path.rounds:
+            if len(groups) > 1 and before is not None and self._is_as(before) and not self.path.rounds:
                 joined = self._alternatives(module, (*args, *kwargs.values()), groups)
             at = exploring.choose_structure(self.path, len(groups))
             outcome = joined[at] if joined else exploring.join(groups[at], self._join_tensors)
