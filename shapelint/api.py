@@ -19,7 +19,8 @@ from shapelint.sizes import Dim, SizeSet, TooComplex, Undecided, all_of
 from shapelint.sizes.domain import Domain
 from shapelint.sizes.expr import is_count
 from shapelint.tracing import Trace, places, trace
-from shapelint.tracing.inputs import InputError, Inputs, candidates, readings, usual_dtype
+from shapelint.tracing.inferring import candidates, integer_candidates
+from shapelint.tracing.inputs import InputError, Inputs, readings, usual_dtype
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.running import Runner, shapes, tensors
 from shapelint.tracing.state import modules_by_name
@@ -290,7 +291,7 @@ class Analysis:
     def again(self) -> Analysis:
         """The same question asked anew, of the model as it is now."""
         options = [self.inputs]
-        return _likeliest(self.model, self.name, options, self.declared_sizes, self.limits, training=self.training)
+        return _likeliest(self.model, self.name, options, (), self.declared_sizes, self.limits, training=self.training)
 
     def __repr__(self) -> str:
         return f"Analysis({self.name}: {self.valid_sizes}; {self.certainty})"
@@ -325,14 +326,18 @@ def analyze(
     label = name or type(model).__name__
     contract = contract_of(model) if inputs is None else None
     expected = contract.sizes if sizes is None and contract is not None else sizes
-    options: Iterable[Inputs]
+    # one after the other, as the first is nearly always meant
+    others: Iterator[Inputs]
     if inputs is not None:
-        options = readings(inputs, usual_dtype(model))  # one after the other, as the first is nearly always meant
+        others = readings(inputs, usual_dtype(model))
+        options = [next(others)]
     elif contract is not None and contract.input is not None:
-        options = _with_sizes(list(declared_inputs(contract, usual_dtype(model))), expected)
+        others = declared_inputs(contract, usual_dtype(model))
+        options = [next(others)]
     else:
+        others = integer_candidates(model)
         options = _with_sizes(list(itertools.islice(candidates(model), 6)), expected)
-    analysis = _likeliest(model, label, options, expected, limits or Limits(), training=training)
+    analysis = _likeliest(model, label, options, others, expected, limits or Limits(), training=training)
     analysis.contract = contract
     if expected is not None:
         from shapelint.network.expected import parse_declaration
@@ -363,29 +368,46 @@ def _has_sizes(inputs: Inputs, sizes: Any) -> bool:
 
 
 def _likeliest(
-    model: nn.Module, label: str, options: Iterable[Inputs], sizes: Any, bounds: Limits, *, training: bool
+    model: nn.Module,
+    label: str,
+    options: Iterable[Inputs],
+    others: Iterable[Inputs],
+    sizes: Any,
+    bounds: Limits,
+    *,
+    training: bool,
 ) -> Analysis:
-    """The analysis with the first inputs that some size of runs, else with the first.
+    """The analysis with the first inputs that some size of runs, else with those that come farthest.
 
-    Inputs of which two sizes meet that have nothing to do with each other are not taken if others do as well; and
-    where people said the shapes, other dtypes are tried only if the first are what is refused.
+    Inputs of which two sizes meet that have nothing to do with each other are not taken if further ones do as well.
+    ``others`` are tried where a dtype is what is refused.
     """
-    first: Analysis | None = None
     doubtful: Analysis | None = None
+    failed: list[Trace] = []
+    farthest: Analysis | None = None
     with _in_mode(model, training):
-        for option in options:
+        for option in itertools.chain(options, _if_dtypes_are_refused(others, failed)):
             analysis = _attempt(model, label, option, sizes, bounds, training)
-            first = first or analysis
-            if analysis.trace is None:
+            found = analysis.trace
+            if found is None:
                 return doubtful or analysis
-            if analysis.trace.outcomes:
-                if not _mixes_sizes(analysis.trace):
-                    return analysis
+            if not found.outcomes:
+                if all(len(found.calls) > len(other.calls) for other in failed):
+                    farthest = analysis
+                failed.append(found)
+            elif not _mixes_sizes(found):
+                return analysis
+            else:
                 doubtful = doubtful or analysis
-            elif not option.inferred and not any(failure.dtype for failure in analysis.trace.failures):
-                break
-    assert first is not None
-    return doubtful or first
+    likeliest = doubtful or farthest
+    assert likeliest is not None
+    return likeliest
+
+
+def _if_dtypes_are_refused(options: Iterable[Inputs], failed: list[Trace]) -> Iterator[Inputs]:
+    for option in options:
+        if any(failure.dtype for found in failed for failure in found.failures):
+            yield option
 
 
 def _mixes_sizes(found: Trace) -> bool:

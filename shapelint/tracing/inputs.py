@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,15 +15,6 @@ from torch import nn
 from shapelint.sizes import Dim
 from shapelint.sizes.dim import dim, evaluate
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
-
-NAMES_BY_RANK: dict[int, tuple[str, ...]] = {
-    1: ("N",),
-    2: ("N", "C"),
-    3: ("N", "C", "T"),
-    4: ("N", "C", "H", "W"),
-    5: ("N", "C", "D", "H", "W"),
-}
-
 
 Contents = Callable[..., torch.Tensor]
 """Makes a tensor as ``torch.zeros`` does: of a shape, with a dtype and device."""
@@ -287,71 +277,3 @@ def _symbols(values: Any) -> tuple[str, ...]:
     for value in values:
         visit(value)
     return tuple(found)
-
-
-# --- inferring ------------------------------------------------------------------------------------------
-
-_RANKS: tuple[tuple[tuple[str, ...], int], ...] = (
-    (("Conv3d", "ConvTranspose3d", "MaxPool3d", "AvgPool3d", "BatchNorm3d", "InstanceNorm3d"), 5),
-    (("Conv2d", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "BatchNorm2d", "InstanceNorm2d", "PixelShuffle"), 4),
-    (("Conv1d", "ConvTranspose1d", "MaxPool1d", "AvgPool1d", "InstanceNorm1d"), 3),
-)
-
-
-def candidates(model: nn.Module) -> Iterator[Inputs]:
-    """Arguments to try when nobody declared any, likeliest first."""
-    tensors = _required_parameters(model)
-    seen: set[tuple[tuple[str, ...], torch.dtype]] = set()
-    usual = usual_dtype(model)
-    for names, dtype in _likely_shapes(model, usual):
-        if (names, dtype) in seen:
-            continue
-        seen.add((names, dtype))
-        yield from _with_shape(tensors, names, dtype)
-
-
-def _likely_shapes(model: nn.Module, usual: torch.dtype) -> Iterator[tuple[tuple[str, ...], torch.dtype]]:
-    for module in model.modules():
-        kinds = {base.__name__ for base in type(module).__mro__}
-        for layers, rank in _RANKS:
-            if kinds & set(layers):
-                yield NAMES_BY_RANK[rank], usual
-        if kinds & {"LSTM", "GRU", "RNN"}:
-            yield (("N", "T", "C") if getattr(module, "batch_first", False) else ("T", "N", "C")), usual
-        if kinds & {"MultiheadAttention", "TransformerEncoderLayer"}:
-            yield ("N", "T", "C"), usual
-        if kinds & {"Embedding"}:
-            yield ("N", "T"), torch.long
-        if kinds & {"Linear", "BatchNorm1d"}:
-            yield ("N", "C"), usual
-    for rank in (4, 3, 5, 2, 1):
-        yield NAMES_BY_RANK[rank], usual
-
-
-def _required_parameters(model: nn.Module) -> list[inspect.Parameter]:
-    parameters = inspect.signature(model.forward).parameters.values()
-    required = [
-        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    if required:
-        return required
-    return [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.KEYWORD_ONLY)][:1]
-
-
-_TIMES = frozenset({"t", "time", "times", "timestep", "timesteps", "noise_level", "sigma"})
-
-
-def _with_shape(parameters: list[inspect.Parameter], names: tuple[str, ...], dtype: torch.dtype) -> Iterator[Inputs]:
-    """All tensors of one dtype; then, beside token ids, masks of booleans."""
-    sizes = tuple(dim(n) for n in names)
-    masks = [parameter.name for parameter in parameters[1:] if "mask" in parameter.name.lower()]
-    for mask_dtype in dict.fromkeys((dtype, torch.bool) if masks else (dtype,)):
-        args: list[Any] = [symbolic_tensor(sizes, dtype)]
-        for parameter in parameters[1:]:
-            if parameter.name in _TIMES:
-                args.append(symbolic_tensor(sizes[:1], torch.float32))
-            elif parameter.annotation is int:
-                args.append(1)
-            else:
-                args.append(symbolic_tensor(sizes, mask_dtype if parameter.name in masks else dtype))
-        yield Inputs(tuple(args), {}, names, inferred=True)
