@@ -190,7 +190,7 @@ class Counts:
         whole = domain.project(name for name in domain.parts if name not in counts)
         for name, limit in self.limits.items():
             if name in counts:
-                whole = whole.with_count(name).restrict(limit)
+                whole = _with_limited(whole, name, limit)
         return whole.is_subset(domain)
 
     def check(self, domains: list[Domain]) -> None:
@@ -490,6 +490,13 @@ def _is_same_leaf(a: Any, b: Any) -> bool:
     if a.kind in INTEGERS or a.strided is not None or b.strided is not None:
         return is_same(held(a), held(b))
     return all(x is y or implied(x == y) for x, y in zip(a.sizes, b.sizes, strict=True))
+
+
+def _with_limited(domain: Domain, name: str, limit: bool | Condition) -> Domain:
+    """The sizes with one more symbol within its limit; where no number is, it was never made and may be any."""
+    limited = domain.with_count(name).restrict(limit)
+    kept = limited.project(domain.parts)
+    return limited if domain.is_subset(kept) else limited.unite(domain.subtract(kept).with_count(name))
 
 
 def _key(size: Size | None) -> Any:

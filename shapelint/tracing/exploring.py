@@ -107,11 +107,12 @@ class Frame:
         known_steps: operations that this path has in common with the one it branched off from.
         steps: the operations done so far on this path; ``None`` for one that must be done again.
         overwritten: results of earlier steps need not be what they were.
+        refused: sizes that were refused after a branch on contents, on any path so far, and why.
     """
 
     __slots__ = (
         *("asked", "calls", "decisions", "expected", "known", "known_steps", "narrowed", "on_data", "overwritten"),
-        *("pending", "steps", "taken", "written"),
+        *("pending", "refused", "steps", "taken", "written"),
     )
 
     def __init__(self) -> None:
@@ -127,6 +128,7 @@ class Frame:
         self.asked: list[Any] = []
         self.expected: tuple[Any, ...] = ()
         self.pending: list[Pending] = []
+        self.refused: list[tuple[Domain, str]] = []
         self.written: Written = {}
 
     def start(self, path: Pending) -> None:
@@ -194,10 +196,11 @@ class ExploringPath(Path):
         """The sizes that reach the present point, whichever round of a loop it is in."""
         return self._without(self.rounds) if self.rounds else self.domain
 
-    def _without(self, rounds: list[Round]) -> Domain:
+    def _without(self, rounds: list[Round], domain: Domain | None = None) -> Domain:
         numbers = {each.number for each in rounds}
         numbers |= self.counts.bounded_by(numbers)
-        return self.domain.project(name for name in self.domain.parts if name not in numbers)
+        domain = self.domain if domain is None else domain
+        return domain.project(name for name in domain.parts if name not in numbers)
 
     def forget_steps(self) -> None:
         """A tensor is changed in place, or a loop's round runs, which has a symbol of its own in every run."""
@@ -347,6 +350,11 @@ class ExploringPath(Path):
     def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
         if self.frames:
             self.frames[-1].narrowed = True
+        on_data = [frame for frame in self.frames if frame.on_data]
+        if on_data:
+            refused = self._without(self.rounds, self.domain.restrict(negate(condition))).without_counts()
+            for frame in on_data:
+                frame.refused.append((refused, reason.format(*arguments)))
         self.on_failing(condition, reason, arguments)
 
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:

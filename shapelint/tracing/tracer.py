@@ -541,9 +541,19 @@ class Tracer:
             exploring.add_kept(outcomes, changed, saved)
         if frame.narrowed and self.path.frames:
             self.path.frames[-1].narrowed = True
+        if frame.refused:
+            self._check_refused(frame, outcomes)
         if len(outcomes) == 1 and outcomes[0].error is None:
             return [exploring.Group(None, [(outcomes[0], [])])]
         return self._living(outcomes, None if frame.narrowed else start, saved)
+
+    @staticmethod
+    def _check_refused(frame: Frame, outcomes: list[Outcome]) -> None:
+        """No size that one side of a branch on contents refuses is one that the other side takes."""
+        taken = [outcome.domain.without_counts() for outcome in outcomes if outcome.error is None]
+        for refused, why in frame.refused:
+            if any(not refused.intersect(sizes).is_empty() for sizes in taken):
+                raise Undecided(f"whether the model runs depends on the contents of the tensors: {why}")
 
     def _describe(self, outcome: Outcome, frame: Frame, saved: exploring.Saved) -> None:
         """How a path ended; what it changed is put back if there are other paths to run."""

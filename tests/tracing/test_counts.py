@@ -270,6 +270,16 @@ def nothing_or_some(x):
     return x[mask] if mask.any() else x.new_zeros(0, 8)
 
 
+def different_if_any(x):
+    rows = x[positive(x)]
+    return torch.unique(rows, dim=0) if rows.shape[0] else rows
+
+
+def refused_on_both_sides_of_a_branch_on_contents(x):
+    y = CONVOLUTION(x.t()[None]).sum(-1) if (x > 0).any() else CONVOLUTION(x.t()[None]).mean(-1)
+    return CONVOLUTION(x.t()[None]).amax(-1) + y
+
+
 def repeated(x):
     return x.repeat_interleave(x[:, 0].abs().round().long(), 0), torch.bincount(x[:, 1].abs().long(), minlength=3)
 
@@ -323,6 +333,8 @@ PROVEN = {
     best_of_each_channel: ROWS,
     two_sequences: ROWS,
     nothing_or_some: FRAMES,
+    different_if_any: ROWS,
+    refused_on_both_sides_of_a_branch_on_contents: ROWS,
     repeated: ROWS,
     matched: ROWS,
     size_refused_on_both_sides: ROWS,
@@ -449,6 +461,19 @@ def greatest_of_none(x):
     return (x[mask] if mask.any() else x[:0]).amax(0)
 
 
+def greatest_of_what_may_be_none(x):
+    rows = x[positive(x)]
+    different = torch.unique(rows, dim=0) if rows.shape[0] else rows
+    return different, rows.amax(0)
+
+
+def refused_on_one_side_of_a_branch_on_contents(x):
+    y = x.sum(0)
+    if (x > 0).any():
+        y = CONVOLUTION(x.t()[None]).mean(-1)
+    return y
+
+
 def greatest(x):
     return x[positive(x)].amax(0)
 
@@ -523,6 +548,8 @@ HANGS_ON_CONTENTS = {
     before_the_peak: (ROWS, "which is empty"),
     without_a_rule: (ROWS, "has no shape rule, and the contents of the tensors decide the sizes it is given"),
     greatest_of_none: (ROWS, "SizeError: the extreme value of dimension 0, which is empty"),
+    greatest_of_what_may_be_none: (ROWS, "which is empty"),
+    refused_on_one_side_of_a_branch_on_contents: (ROWS, "whether the model runs depends on the contents"),
     greatest: (FRAMES, "which is empty"),
     refused_by_the_author: (FRAMES, r"ValueError: nothing is selected \(at test_counts.py:\d+\)"),
     refused_in_a_loop: (FRAMES, r"ValueError: nothing is selected \(at test_counts.py:\d+\)"),
