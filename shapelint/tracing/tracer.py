@@ -195,17 +195,21 @@ class Tracer:
             groups = self._alike(groups)
             with paths.following(self.path) if self.path.counts.limits else nullcontext():
                 joined = [exploring.join(members, self._join_tensors) for members in groups]
+            self._check_contents(joined)
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"what the model returns differs too much from size to size ({reason})") from reason
+        if self.path.by_products is not None:
+            self._check_products(joined, self.path.by_products)
+        return [(outcome.domain.without_products(), outcome.value) for outcome in joined]
+
+    def _check_contents(self, joined: list[Outcome]) -> None:
+        """Contents decide neither which sizes run nor which structure they return; sizes alone are left."""
         self.path.counts.check([outcome.domain for outcome in joined])
         for outcome in joined:
             outcome.domain = outcome.domain.without_counts()
         for one, other in itertools.combinations(joined, 2):
             if not one.domain.intersect(other.domain).is_empty():
                 raise Undecided("what the model returns is decided by what tensors hold")
-        if self.path.by_products is not None:
-            self._check_products(joined, self.path.by_products)
-        return [(outcome.domain.without_products(), outcome.value) for outcome in joined]
 
     def _alike(self, groups: list[exploring.Group]) -> list[exploring.Group]:
         """Where contents choose between a tensor made without the input's sizes and another one: both alike."""
