@@ -15,9 +15,28 @@ from shapelint.sizes.condition import Condition
 from shapelint.sizes.expr import Env, Expr
 from shapelint.sizes.naming import sign_everywhere
 from shapelint.sizes.region import TooComplex
+from shapelint.sizes.steps import stepped
 
 
-class Dim:
+class _Logarithms:
+    """What ``numpy.log(size)`` and its like call."""
+
+    __slots__ = ()
+
+    def log(self) -> Any:
+        return _logarithm("log", self)
+
+    def log2(self) -> Any:
+        return _logarithm("log2", self)
+
+    def log10(self) -> Any:
+        return _logarithm("log10", self)
+
+    def log1p(self) -> Any:
+        return _logarithm("log1p", self)
+
+
+class Dim(_Logarithms):
     """A size that depends on the input's: arithmetic is exact, comparisons give conditions.
 
     ``Dim("H")`` is the unknown size H, at least 1. Results that depend on no symbol are plain ints.
@@ -118,7 +137,8 @@ class Dim:
         return of(ex.multiply_all([self.expr] * exponent))
 
     def __rpow__(self, base: Any) -> Any:
-        return base ** path.concrete(self.expr)
+        found = _power(base, self.expr)
+        return base ** path.concrete(self.expr) if found is None else of(found)
 
     def __lshift__(self, bits: int) -> Any:
         return self * (1 << bits)
@@ -145,7 +165,8 @@ class Dim:
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __rlshift__(self, number: Any) -> Any:
-        return number << path.concrete(self.expr)
+        found = _power(2, self.expr)
+        return number << path.concrete(self.expr) if found is None else number * of(found)
 
     def __rrshift__(self, number: Any) -> Any:
         return number >> path.concrete(self.expr)
@@ -222,8 +243,13 @@ class Dim:
         """What ``numpy.sqrt`` calls."""
         return self**0.5
 
-    def bit_length(self) -> int:
-        return path.concrete(self.expr).bit_length()
+    def item(self) -> Any:
+        """What numpy's ints have, for one that a rounded ``numpy.log(size)`` is."""
+        return self
+
+    def bit_length(self) -> Any:
+        found = stepped(self.expr, int.bit_length, 0) if path.implied(self >= 0) else None
+        return path.concrete(self.expr).bit_length() if found is None else of(found)
 
     def is_integer(self) -> bool:
         return True
@@ -272,6 +298,19 @@ def use_square_root(make: Any) -> None:
     _square_root = make
 
 
+def _number_logarithm(name: str, value: Any) -> Any:
+    return getattr(math, name)(float(value))
+
+
+_logarithm: Callable[[str, Any], Any] = _number_logarithm
+
+
+def use_logarithm(make: Callable[[str, Any], Any]) -> None:
+    """Make numpy's logarithms of a size what the tracer follows."""
+    global _logarithm
+    _logarithm = make
+
+
 def of(expr: Expr) -> Any:
     """The size with this formula: a plain int if it is constant."""
     if not expr.items:
@@ -309,6 +348,11 @@ def _arithmetic(a: Dim, b: Any, on_exprs: Any, on_ratios: Any) -> Any:
     if issubclass(type(b), _FRACTIONAL):
         return on_ratios(_as_ratio(a), b)
     return NotImplemented
+
+
+def _power(base: Any, exponent: Expr) -> Expr | None:
+    """``base ** exponent``, if the exponent is one of a few numbers of at least 0."""
+    return ex.mapped(exponent, lambda power: base**power) if type(base) is int and base > 0 else None
 
 
 def _divisor(size: Any) -> Any:
@@ -455,7 +499,7 @@ def _fraction(value: float | Fraction | int) -> Fraction:
     return simple if float(simple) == float(value) else exact
 
 
-class Ratio:
+class Ratio(_Logarithms):
     """An exact quotient of sizes: what ``H / 2`` is, until ``int``, ``floor`` or ``ceil`` makes it a size again.
 
     Attributes:
@@ -598,7 +642,7 @@ class Ratio:
         return repr(self)
 
 
-class FloatProduct:
+class FloatProduct(_Logarithms):
     """A size times a float that is no short binary fraction: rounded as double precision rounds it."""
 
     __slots__ = ("factor", "size")

@@ -505,12 +505,20 @@ def multiply(a: Expr, b: Expr) -> Expr:
 
 def _constant_cases(a: Expr) -> list[tuple[Placed, int]] | None:
     """The cases of a piecewise constant, ``None`` for any other expression."""
-    if a.const or len(a.items) != 1 or not isinstance(a.items[0][0], Piece):
+    if len(a.items) != 1 or not isinstance(a.items[0][0], Piece):
         return None
     cases, coefficient = a.items[0][0].cases, a.items[0][1]
     if any(value.items for _, value in cases):
         return None
-    return [(where, coefficient * value.const) for where, value in cases]
+    return [(where, coefficient * value.const + a.const) for where, value in cases]
+
+
+def mapped(a: Expr, function: Callable[[int], Any]) -> Expr | None:
+    """A function of a piecewise constant, ``None`` for any other expression or where it gives no ints."""
+    values = [(where, function(value)) for where, value in _constant_cases(a) or ()]
+    if not values or any(type(value) is not int for _, value in values):
+        return None
+    return piecewise(tuple((where, constant(value)) for where, value in values))
 
 
 def multiply_all(factors: Iterable[Expr]) -> Expr:

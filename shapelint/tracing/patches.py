@@ -24,116 +24,16 @@ import torch.utils.checkpoint
 from torch import nn
 from torch.nn import functional
 
-from shapelint.sizes import Condition, Dim, Ratio, select, smax, smin
+from shapelint.sizes import Condition, Dim, Ratio, smax, smin
 from shapelint.sizes import path as paths
-from shapelint.sizes.condition import LARGEST_TENSOR
-from shapelint.sizes.dim import FloatProduct, isqrt, of, use_square_root
-from shapelint.sizes.expr import Expr, is_count
-from shapelint.tracing import dtypes
+from shapelint.sizes.expr import is_count
+from shapelint.tracing import dtypes, floats
+from shapelint.tracing.floats import FRACTIONS, SYMBOLIC, OpaqueFloat
 from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
 from shapelint.tracing.loops.repeated import Repeated
-from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor, use_unknown_floats
+from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
 
-_SYMBOLIC = (Dim, Ratio, FloatProduct)
-_FRACTIONS = (Ratio, FloatProduct)
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "shapelint", "islpy", "networkx", "sympy"})
-
-
-class OpaqueFloat(torch.SymFloat):
-    """A float computed from sizes that no formula follows (a square root): used as a scale it changes no shape.
-
-    Where its value decides something it is computed, if the sizes it comes from are few.
-    """
-
-    def __init__(self, compute: Callable[[], float]) -> None:
-        self.compute = compute
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return float
-
-    def __float__(self) -> float:
-        return float(self.compute())
-
-    def __int__(self) -> int:
-        return int(self.compute())
-
-    def __trunc__(self) -> int:
-        return int(self.compute())
-
-    def __floor__(self) -> int:
-        return math.floor(self.compute())
-
-    def __ceil__(self) -> int:
-        return math.ceil(self.compute())
-
-    def __round__(self, digits: int | None = None) -> float:
-        return round(self.compute(), digits)
-
-    def __bool__(self) -> bool:
-        return bool(self.compute())
-
-    def __hash__(self) -> int:
-        return hash(self.compute())
-
-
-def _value(number: Any) -> Any:
-    return number.compute() if issubclass(type(number), OpaqueFloat) else float(number)
-
-
-def _opaque_operator(name: str) -> Any:
-    def method(self: OpaqueFloat, *others: Any) -> Any:
-        if others and not isinstance(others[0], (int, float)):
-            return NotImplemented
-        return OpaqueFloat(lambda: getattr(float, name)(_value(self), *(_value(o) for o in others)))
-
-    return method
-
-
-def _opaque_comparison(name: str) -> Any:
-    def method(self: OpaqueFloat, other: Any) -> bool:
-        if type(other) is int and other > LARGEST_TENSOR:
-            # "more elements than 2**31?": taken to be no, as for exact sizes
-            return name in ("__ne__", "__lt__", "__le__")
-        return bool(getattr(float, name)(_value(self), _value(other)))
-
-    return method
-
-
-for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs", "mod"):
-    setattr(OpaqueFloat, f"__{_name}__", _opaque_operator(f"__{_name}__"))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(OpaqueFloat, f"__{_name}__", _opaque_comparison(f"__{_name}__"))
-
-
-class SymbolicRoot(OpaqueFloat):
-    """The square root of a size; rounded to an int it is followed exactly."""
-
-    def __init__(self, square: Expr) -> None:
-        super().__init__(lambda: math.sqrt(paths.concrete(square)))
-        self.square = square
-
-    def __floor__(self) -> Any:
-        return isqrt(of(self.square))
-
-    __trunc__ = __floor__
-
-    def __ceil__(self) -> Any:
-        root = self.__floor__()
-        return select(of(self.square) > root * root, root + 1, root)
-
-    def __round__(self, digits: int | None = None) -> Any:
-        root = self.__floor__()
-        # nearer to root + 1 where the square is more than root*root + root
-        return select(of(self.square) > root * root + root, root + 1, root)
-
-    def is_integer(self) -> Any:
-        root = self.__floor__()
-        return root * root == of(self.square)
-
-
-use_square_root(SymbolicRoot)
-use_unknown_floats(OpaqueFloat)
 
 
 class _Stand(type):
@@ -166,7 +66,7 @@ class _IntStand(_Stand):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if args and type(args[0]) is SymbolicTensor:
             return cls(args[0].item())
-        if args and (isinstance(args[0], _SYMBOLIC) or issubclass(type(args[0]), OpaqueFloat)):
+        if args and (isinstance(args[0], SYMBOLIC) or issubclass(type(args[0]), OpaqueFloat)):
             return math.trunc(args[0])
         return int(*args, **kwargs)
 
@@ -191,7 +91,7 @@ class _FloatStand(_Stand):
             return cls(args[0].item())
         if args and isinstance(args[0], Dim):
             return args[0] / 1
-        if args and (isinstance(args[0], _SYMBOLIC) or issubclass(type(args[0]), OpaqueFloat)):
+        if args and (isinstance(args[0], SYMBOLIC) or issubclass(type(args[0]), OpaqueFloat)):
             return args[0]
         return float(*args, **kwargs)
 
@@ -213,7 +113,7 @@ class _TypeStand(_Stand):
         kind = type(args[0])
         if kind is int or issubclass(kind, Dim):
             return symbolic_int
-        if kind is float or issubclass(kind, (*_FRACTIONS, OpaqueFloat)):
+        if kind is float or issubclass(kind, (*FRACTIONS, OpaqueFloat)):
             return symbolic_float
         return bool if issubclass(kind, Condition) else _PASSING.get(kind, kind)
 
@@ -281,11 +181,11 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
             by_size = plain is min and isinstance(found, Dim) and not any(map(is_count, found.symbols))
             few = by_size and not paths.follows_loops() and paths.few_values(found.expr)
             return paths.concrete(found.expr) if few else found
-        if not kwargs and any(isinstance(v, _FRACTIONS) for v in values) and len(values) > 1:
+        if not kwargs and any(isinstance(v, FRACTIONS) for v in values) and len(values) > 1:
             if all(isinstance(v, (Dim, int)) or _is_simple(v) for v in values):
                 denominator = math.lcm(*(v.divisor.const for v in values if isinstance(v, Ratio)))
                 return symbolic(*(math.trunc(v * denominator) for v in values)) / denominator
-            return OpaqueFloat(lambda: plain(_value(v) for v in values))
+            return OpaqueFloat(lambda: plain(floats.value_of(v) for v in values))
         return plain(values, **kwargs) if len(args) == 1 else plain(*args, **kwargs)
 
     return extreme
@@ -305,25 +205,6 @@ _BUILTINS: dict[str, Any] = {
 }
 
 
-def _sqrt(value: Any) -> Any:
-    if isinstance(value, Dim):
-        return SymbolicRoot(value.expr)
-    return _opaque_math(math_sqrt)(value)
-
-
-math_sqrt, math_isqrt = math.sqrt, math.isqrt
-
-
-def _opaque_math(function: Any) -> Any:
-    @functools.wraps(function)
-    def call(*args: Any) -> Any:
-        if any(isinstance(a, _SYMBOLIC) or issubclass(type(a), OpaqueFloat) for a in args):
-            return OpaqueFloat(lambda: function(*(_value(a) for a in args)))
-        return function(*args)
-
-    return call
-
-
 def _prod(values: Any, *, start: Any = 1) -> Any:
     result = start
     for value in values:
@@ -332,10 +213,8 @@ def _prod(values: Any, *, start: Any = 1) -> Any:
 
 
 _MATH: dict[str, Any] = {
-    **{name: _opaque_math(getattr(math, name)) for name in ("log", "log2", "log10", "exp", "pow", "sin", "cos")},
+    **floats.FUNCTIONS,
     "prod": _prod,
-    "sqrt": _sqrt,
-    "isqrt": lambda value: isqrt(value) if isinstance(value, Dim) else math_isqrt(value),
 }
 
 
@@ -440,7 +319,7 @@ _original_lru_cache: Any = functools.lru_cache
 def is_symbolic(value: Any) -> bool:
     """Whether a value is or holds a symbolic tensor or size."""
     kind = type(value)
-    if kind is SymbolicTensor or issubclass(kind, OpaqueFloat) or issubclass(kind, _SYMBOLIC):
+    if kind is SymbolicTensor or issubclass(kind, OpaqueFloat) or issubclass(kind, SYMBOLIC):
         return True
     if issubclass(kind, (tuple, list)):
         return any(is_symbolic(v) for v in value)
