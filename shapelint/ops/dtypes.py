@@ -105,62 +105,74 @@ def _place(takes: Takes) -> str:
     return "its input" if takes.position == 0 else f"`{takes.name}`"
 
 
-def check_dtypes(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuse operands of dtypes that a function, or a layer given first among ``args``, does not take.
+def check_dtypes(
+    target: Any, asked: Requirements, dtype: torch.dtype | None, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Refuse operands of dtypes that a function or a layer does not take.
+
+    Args:
+        asked: what it asks for.
+        dtype: that of its first operand, if the caller has it at hand.
 
     Raises:
         DtypeError: PyTorch raises for every size.
     """
-    # Every operation comes through here: few look-ups, and no call where there is nothing to say.
-    layer = isinstance(target, nn.Module)
-    requirements = _REQUIREMENTS.get(type(target) if layer else target)
-    if requirements is None:
-        return
-    if layer:
-        args = args[1:]
-    first = args[0] if args else kwargs.get("input")
-    if not isinstance(first, torch.Tensor):
-        return
-    dtype = first.dtype
-    if dtype in requirements.refused:
-        assert requirements.input is not None
-        _check_operand(target, requirements.input, first, args, kwargs)
-    if requirements.weights is not None:
-        _check_weights(target, dtype, requirements.weights)
-    for takes in requirements.takes:
-        _check_operand(target, takes, _operand(takes, args, kwargs), args, kwargs)
-    for equal in requirements.equal:
-        operand = _operand(equal, args, kwargs)
+    # Nearly every operation comes through here: no call where there is nothing to say.
+    if dtype is None:
+        first = args[0] if args else kwargs.get("input")
+        if not isinstance(first, torch.Tensor):
+            return
+        dtype = first.dtype
+    if dtype in asked.refused and not _converts(args, kwargs):
+        assert asked.input is not None
+        _refuse_operand(target, asked.input, dtype)
+    weights = asked.weights
+    if weights is not None:
+        # Not by getattr, which asks the instance, the class and three tables before it finds a parameter.
+        held = target.__dict__[weights.kept_in]
+        if weights.name in held and held[weights.name] is not None:
+            # A parameter's property is a torch function too, and would go all the way through the tracer.
+            with torch._C.DisableTorchFunction():
+                kind = held[weights.name].dtype
+            if dtype is not kind:
+                _check_weights(target, dtype, kind, weights)
+    if asked.takes or asked.equal:
+        _check_others(target, asked, dtype, args, kwargs)
+
+
+def _check_others(
+    target: Any, asked: Requirements, dtype: torch.dtype, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Refuse operands after the first, whose dtype is given."""
+    many = len(args)
+    for takes in asked.takes:
+        operand = args[takes.position] if many > takes.position else kwargs.get(takes.name)
+        if isinstance(operand, torch.Tensor) and operand.dtype in takes.refused and not _converts(args, kwargs):
+            _refuse_operand(target, takes, operand.dtype)
+    for equal in asked.equal:
+        operand = args[equal.position] if many > equal.position else kwargs.get(equal.name)
         if (
             isinstance(operand, torch.Tensor)
             and operand.dtype is not dtype
             and not (equal.takes_16_bits and _is_half_of(dtype, operand.dtype))
         ):
-            same_dtypes(target, first, operand)
+            _same(target, dtype, operand.dtype)
 
 
-def _operand(which: Takes | Equal, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    return args[which.position] if len(args) > which.position else kwargs.get(which.name)
+def _refuse_operand(target: Any, takes: Takes, dtype: torch.dtype) -> NoReturn:
+    _refuse(
+        f"{name_of(target)} takes {_WORDS.get(takes.kinds, 'no such numbers')} as {_place(takes)}, "
+        f"and got {dtype}{_ADVICE.get(takes.kinds, '')}"
+    )
 
 
-def _check_operand(target: Any, takes: Takes, operand: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    if isinstance(operand, torch.Tensor) and operand.dtype in takes.refused and not _converts(args, kwargs):
-        _refuse(
-            f"{name_of(target)} takes {_WORDS.get(takes.kinds, 'no such numbers')} as {_place(takes)}, "
-            f"and got {operand.dtype}{_ADVICE.get(takes.kinds, '')}"
-        )
-
-
-def _check_weights(layer: nn.Module, dtype: torch.dtype, weights: Weights) -> None:
-    # Not by getattr, which asks the instance, the class and three tables before it finds a parameter.
-    weight = layer.__dict__[weights.kept_in].get(weights.name)
-    if weight is None or dtype is weight.dtype or _converted_by_autocast():
-        return
-    if weights.takes_16_bits and _is_half_of(dtype, weight.dtype):
+def _check_weights(layer: nn.Module, dtype: torch.dtype, kind: torch.dtype, weights: Weights) -> None:
+    """Refuse an input of another dtype than the weights, unless the layer takes it or something converts it."""
+    if (weights.takes_16_bits and _is_half_of(dtype, kind)) or _converted_by_autocast():
         return
     _refuse(
-        f"the input of {name_of(layer)} is {dtype} and its weights are {weight.dtype}, which PyTorch does not "
-        f"combine: convert the input with .to({weight.dtype})"
+        f"the input of {name_of(layer)} is {dtype} and its weights are {kind}, which PyTorch does not "
+        f"combine: convert the input with .to({kind})"
     )
 
 
@@ -185,11 +197,17 @@ def same_dtypes(target: Any, first: Any, *others: Any) -> None:
         DtypeError: two of them differ.
     """
     for other in others:
-        if other.dtype is not first.dtype and not _converted_by_autocast():
-            _refuse(
-                f"{name_of(target)} combines {first.dtype} with {other.dtype}, which PyTorch does not: "
-                f"convert one of them, with .to({_wider(first.dtype, other.dtype)})"
-            )
+        if other.dtype is not first.dtype:
+            _same(target, first.dtype, other.dtype)
+
+
+def _same(target: Any, first: torch.dtype, other: torch.dtype) -> None:
+    """Refuse two dtypes that differ, unless something converts one of them."""
+    if not _converted_by_autocast():
+        _refuse(
+            f"{name_of(target)} combines {first} with {other}, which PyTorch does not: "
+            f"convert one of them, with .to({_wider(first, other)})"
+        )
 
 
 def _wider(first: torch.dtype, second: torch.dtype) -> torch.dtype:
@@ -407,4 +425,5 @@ def _refused(kinds: str) -> frozenset[torch.dtype]:
     return _ALL.difference(*(_KINDS[kind] for kind in kinds))
 
 
-_REQUIREMENTS: Final[Mapping[Any, Requirements]] = _table()
+REQUIREMENTS: Final[Mapping[Any, Requirements]] = _table()
+"""By function and by class of layer; what is not in here takes whatever it is given."""

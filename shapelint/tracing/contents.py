@@ -48,15 +48,11 @@ def is_in_place(func: Any) -> bool:
 
 
 def note_contents(call: Call, made: Any, first: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Note what is known of the numbers in what a function gave, or in what it changed; of what layers give, nothing.
+    """Note what is known of the numbers in what a function gave, or in what it changed.
 
     Args:
         first: what it was called with first.
     """
-    if call.kind == "module":
-        if vars(call.target).get("inplace"):
-            note_unknown_change(first)
-        return
     name = getattr(call.target, "__name__", "")
     if kwargs and kwargs.get("inplace"):
         note_unknown_change(first)

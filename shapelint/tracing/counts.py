@@ -299,7 +299,9 @@ class Counts:
 
     def changed(self, tensor: Any, index: int) -> None:
         """A tensor was changed in place by an operation of this index."""
-        if isinstance(tensor, torch.Tensor):
+        if type(tensor) is SymbolicTensor:
+            self.note_change(tensor.kind, index)
+        elif isinstance(tensor, torch.Tensor):
             self.note_change(tensor.dtype, index)
 
     def note_change(self, kind: torch.dtype, index: int) -> None:

@@ -6,8 +6,9 @@ import functools
 from typing import Any
 
 import torch
+from torch import nn
 
-from shapelint.tracing.tensor import SymbolicTensor
+from shapelint.tracing.tensor import SymbolicSize, SymbolicTensor
 
 _FUNCTIONS = (
     *("tensor", "as_tensor", "asarray", "zeros", "ones", "full", "empty", "arange", "linspace", "eye", "randint"),
@@ -19,14 +20,34 @@ _METHODS = (
 )
 
 
+_NO_CLASSES = frozenset(
+    {
+        SymbolicTensor,
+        SymbolicSize,
+        torch.Tensor,
+        nn.Parameter,
+        torch.dtype,
+        torch.device,
+        int,
+        float,
+        bool,
+        str,
+        tuple,
+        list,
+    }
+)
+"""What these functions are given nearly always."""
+
+
 def with_real_types(function: Any) -> Any:
     """A function that is given torch's dtypes for Python's classes and their stand-ins."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(issubclass(type(a), type) for a in args):
+        # one look at all of them: models call these functions thousands of times, and hardly ever with a class
+        if not _NO_CLASSES.issuperset(map(type, args)):
             args = tuple(map(_real, args))
-        if issubclass(type(kwargs.get("dtype")), type):
+        if "dtype" in kwargs and type(kwargs["dtype"]) is not torch.dtype:
             kwargs["dtype"] = _real(kwargs["dtype"])
         return function(*args, **kwargs)
 

@@ -531,8 +531,9 @@ class Patches:
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Replace an attribute."""
-        own = name in vars(owner)
-        self._undo.append((owner, name, vars(owner)[name] if own else None, own))
+        attributes = owner.__dict__
+        own = name in attributes
+        self._undo.append((owner, name, attributes[name] if own else None, own))
         setattr(owner, name, value)
 
     def exchange(self, owner: type, name: str, value: Callable[..., Any]) -> None:

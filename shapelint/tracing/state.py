@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -87,21 +86,10 @@ def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What lists and dicts held at one time: how many items each, and all of these in a row."""
+Contents = tuple[list[int], list[Any]]
+"""What lists and dicts held at one time: how many items each, and all of these in a row. Taken for every call."""
 
-    lengths: list[int]
-    items: list[Any]
-
-    def is_same(self, other: Contents) -> bool:
-        """Whether they held the very same objects."""
-        if self is other:
-            return True
-        return self.lengths == other.lengths and all(map(operator.is_, self.items, other.items))
-
-
-_NOTHING = Contents([], [])
+_NOTHING: Contents = ([], [])
 
 
 class Containers:
@@ -110,10 +98,18 @@ class Containers:
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._all: list[Any] = []
         self._views: list[Any] = []
+        theirs: dict[type, bool] = {}
         for module in modules:
-            if not type(module).__module__.startswith("torch."):
-                for name in module.__dict__.keys() - OWN_TABLES:
-                    self.add(module.__dict__[name])
+            kind = type(module)
+            if kind not in theirs:
+                theirs[kind] = not kind.__module__.startswith("torch.")
+            if theirs[kind]:
+                # no call for what is neither: a network has thousands of attributes
+                attributes = module.__dict__
+                for name in attributes:
+                    value = attributes[name]
+                    if (type(value) is list or type(value) is dict) and name not in OWN_TABLES:
+                        self.add(value)
 
     def add(self, value: Any) -> None:
         """Watch a value too, if it is a list or a dict."""
@@ -128,22 +124,29 @@ class Containers:
     def now(self) -> Contents:
         if not self._all:
             return _NOTHING
-        return Contents(list(map(len, self._views)), list(itertools.chain.from_iterable(self._views)))
+        return list(map(len, self._views)), list(itertools.chain(*self._views))
+
+    def are_as(self, before: Contents) -> bool:
+        """Whether they hold the very same objects as before, and are as many."""
+        if not self._all:
+            return True
+        lengths, items = before
+        return lengths == list(map(len, self._views)) and all(map(operator.is_, items, itertools.chain(*self._views)))
 
     def changed(self, before: Contents) -> list[tuple[Any, Any]]:
         """Those of the containers there were that hold something else than before, each with a copy of what it held."""
-        if self.now().is_same(before):
+        if self.are_as(before):
             return []
         start, found = 0, []
-        lengths = iter(before.lengths)
+        lengths, items = iter(before[0]), before[1]
         for container in self._all:
             length = next(lengths, None)
             if length is None:
                 break
-            held: Any = before.items[start : start + length]
+            held: Any = items[start : start + length]
             start += length
             if type(container) is dict:
-                values = before.items[start : start + next(lengths)]
+                values = items[start : start + next(lengths)]
                 held = dict(zip(held, values, strict=True))
                 start += length
             if not same_contents(container, held):

@@ -30,7 +30,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from shapelint.limits import Limits
-from shapelint.ops.dtypes import DtypeError, check_dtypes
+from shapelint.ops.dtypes import REQUIREMENTS, DtypeError, check_dtypes
 from shapelint.ops.layout import is_followed, layout_after, placed_in
 from shapelint.ops.layout import joined as joined_layout
 from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, module_rule, name_of
@@ -296,7 +296,8 @@ class Tracer:
         if not plain:
             self.changes += 1  # a hook may do anything
         if self.path.frames:
-            if plain and not self.path.follows_loops and _has_only_real(args, kwargs):
+            is_given_sizes = bool(args) and type(args[0]) is SymbolicTensor
+            if plain and not is_given_sizes and _has_only_real(args, kwargs) and not self.path.follows_loops:
                 return self._run_within(module, args, kwargs)
             return self._explore_once(module, args, kwargs, plain)
         return self.explore(module, args, kwargs)
@@ -328,7 +329,7 @@ class Tracer:
             self.path.domain = call.domain
             return call.value()
         frame.calls.append(None)
-        before = self._state()
+        before: State = self.changes, self.containers.now()
         question = self._ask(module, args, kwargs) if plain and self.path.follows_loops else None
         known_call = None if question is None else self.memory.find(question, self.path.domain)
         if question is not None and known_call is not None:
@@ -448,13 +449,10 @@ class Tracer:
         for failure in known.failures:
             self.failures.append(replace(failure, domain=known.among(self.path.domain, failure.domain)))
 
-    def _state(self) -> State:
-        """What differs after a call that did more than to return a value."""
-        return self.changes, self.containers.now()
-
     def _is_as(self, before: State) -> bool:
+        """Whether a call did nothing but to return a value."""
         changes, contents = before
-        return self.changes == changes and contents.is_same(self.containers.now())
+        return self.changes == changes and self.containers.are_as(contents)
 
     def explore(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], before: State | None = None
@@ -468,7 +466,7 @@ class Tracer:
         written: state.Written = {}
         try:
             saved = exploring.snapshot((*args, *kwargs.values()))
-            groups = self._explore_all(module, args, kwargs, written, saved)
+            groups = self._explore_all(module, args, kwargs, written, saved, before)
             joined: list[Outcome] | None = None
             if len(groups) > 1 and before is not None and self._is_as(before) and not self.path.rounds:
                 joined = self._alternatives(module, (*args, *kwargs.values()), groups)
@@ -509,12 +507,14 @@ class Tracer:
         kwargs: dict[str, Any],
         written: state.Written,
         saved: exploring.Saved,
+        at_start: State | None = None,
     ) -> list[exploring.Group]:
         start = self.path.domain
         frame = Frame()
         self.path.frames.append(frame)
         outcomes: list[Outcome] = []
-        before, changed = self.containers.now(), dict[int, tuple[Any, Any]]()
+        before = self.containers.now() if at_start is None else at_start[1]
+        changed: dict[int, tuple[Any, Any]] = {}
         try:
             pending = [exploring.Pending()]
             while pending:
@@ -713,7 +713,7 @@ class Tracer:
             if rule is None or not eager.only_sizes_matter(func, args, kwargs):
                 return eager.call_real(func, args, kwargs)
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs, eager.call_real)
-        out = kwargs.get("out")
+        out = kwargs["out"] if "out" in kwargs else None  # noqa: SIM401 - a call for nothing, with every function
         if type(out) is SymbolicTensor and rule is not None:
             return self._written_into(out, rule, func, args, kwargs)
         if isinstance(out, torch.Tensor):
@@ -826,7 +826,6 @@ class Tracer:
         if time.monotonic() > self.deadline:
             self._take_too_long()
         try:
-            check_dtypes(target, args, kwargs)
             result, args, kwargs = self._ruled(rule, call, args, kwargs)
         except Unsupported as reason:
             if otherwise is not None:
@@ -841,30 +840,44 @@ class Tracer:
             self.current = before
         first = args[1] if kind == "module" and len(args) > 1 else args[0] if args else None
         made = self._finish(call, result, first)
-        note_contents(call, made, first, args, kwargs)
-        self._note_change(call, made, first)
+        if kind == "function" or made is None or "inplace" in target.__dict__:
+            self._note_change(call, made, first, args, kwargs)
         if type(first) is SymbolicTensor and not call.in_place and is_followed(rule, first, kwargs):
             rest, name = args[2:] if kind == "module" else args[1:], _short_name(target)
             for output in call.outputs:
                 output.strided = layout_after(rule, name, first, rest, kwargs, output)
         return made
 
-    def _note_change(self, call: Call, made: Any, first: Any) -> None:
-        if made is None and call.kind == "function":  # `x[i] = y`
-            self.path.forget_steps()
-        options = vars(call.target) if call.kind == "module" else call.keywords
-        if made is None or options.get("inplace") or is_in_place(call.target):
+    def _note_change(self, call: Call, made: Any, first: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """What is known of the numbers in the result, and what an operation has written into its first operand."""
+        if call.kind == "module":
+            options = call.target.__dict__
+            inplace = "inplace" in options and options["inplace"]
+            changes = made is None or bool(inplace)
+            if inplace:
+                note_unknown_change(first)
+        else:
+            note_contents(call, made, first, args, kwargs)
+            if made is None:  # `x[i] = y`
+                self.path.forget_steps()
+            changes = made is None or ("inplace" in kwargs and bool(kwargs["inplace"])) or is_in_place(call.target)
+        if changes:
             self.path.counts.changed(first, call.index)
 
     def _ruled(
         self, rule: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """What a rule says, and of which arguments: their sizes may have to be settled, case by case."""
+        target = type(call.target) if call.kind == "module" else call.target
+        if target in REQUIREMENTS:
+            given = args[1:] if call.kind == "module" else args
+            dtype = given[0].kind if given and type(given[0]) is SymbolicTensor else None
+            check_dtypes(call.target, REQUIREMENTS[target], dtype, given, kwargs)
         try:
             return rule(*args, **kwargs), args, kwargs
         except TooComplex as reason:
             limit = TooComplex(f"{name_of(call.target)}: {reason}")
-            if is_in_place(call.target):
+            if call.kind == "function" and is_in_place(call.target):
                 raise Undecided(str(limit)) from reason  # the tensor keeps its sizes on other paths
 
         def attempt(settling: Settling) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
@@ -892,7 +905,8 @@ class Tracer:
     def _finish(self, call: Call, result: Any, first: Any) -> Any:
         self.calls.append(call)
         if type(result) is Spec:
-            if type(first) is SymbolicTensor and is_in_place(call.target):
+            # by the names of functions: a layer gives a tensor of its own, or says `inplace`
+            if type(first) is SymbolicTensor and call.kind == "function" and is_in_place(call.target):
                 if first.sizes is not result.shape:
                     first.strided = None
                     self._note_sizes(first, result.shape)
@@ -977,7 +991,8 @@ class Tracer:
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
         rounds = self.path.rounds
-        if isinstance(condition, Condition) and any(map(ex.is_count, condition.support())):
+        counts = self.path.counts.limits
+        if counts and isinstance(condition, Condition) and any(map(ex.is_count, condition.support())):
             return  # sizes that contents decide are no one layer's choice
         if rounds and isinstance(condition, Condition):
             numbers = {each.number for each in rounds}

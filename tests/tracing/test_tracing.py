@@ -410,6 +410,19 @@ def test_builtins_are_put_back() -> None:
     assert nn.Module.__call__.__module__ == "torch.nn.modules.module"
 
 
+def test_to_compare_dtypes_with_weights_takes_no_torch_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def call_real(func: Any, args: Any, kwargs: Any) -> Any:
+        asked.append(func)
+        return func(*args, **kwargs)
+
+    monkeypatch.setattr(eager, "call_real", call_real)
+    analysis = shapelint.analyze(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    assert asked == []
+
+
 METHODS = ("__call__", "__setattr__", "__delattr__", "to", "_apply")
 
 
