@@ -495,7 +495,7 @@ def multiply(a: Expr, b: Expr) -> Expr:
     if not a.items:
         return scale(b, a.const)
     for number, other in ((a, b), (b, a)):
-        cases = _constant_cases(number)
+        cases = constant_cases(number)
         if cases is not None and other.affine:
             return piecewise(tuple((where, scale(other, value)) for where, value in cases))
     ca, fa = factorize(a)
@@ -503,7 +503,7 @@ def multiply(a: Expr, b: Expr) -> Expr:
     return unfactorize(ca * cb, fa + fb)
 
 
-def _constant_cases(a: Expr) -> list[tuple[Placed, int]] | None:
+def constant_cases(a: Expr) -> list[tuple[Placed, int]] | None:
     """The cases of a piecewise constant, ``None`` for any other expression."""
     if len(a.items) != 1 or not isinstance(a.items[0][0], Piece):
         return None
@@ -515,7 +515,7 @@ def _constant_cases(a: Expr) -> list[tuple[Placed, int]] | None:
 
 def mapped(a: Expr, function: Callable[[int], Any]) -> Expr | None:
     """A function of a piecewise constant, ``None`` for any other expression or where it gives no ints."""
-    values = [(where, function(value)) for where, value in _constant_cases(a) or ()]
+    values = [(where, function(value)) for where, value in constant_cases(a) or ()]
     if not values or any(type(value) is not int for _, value in values):
         return None
     return piecewise(tuple((where, constant(value)) for where, value in values))

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from shapelint.sizes import Condition, Dim, Ratio, Undecided, all_of, select
+from shapelint.sizes import Condition, Dim, Ratio, Undecided, all_of, any_of, select
 from shapelint.sizes import path as paths
-from shapelint.sizes.condition import LARGEST_TENSOR, negate
+from shapelint.sizes.condition import LARGEST_TENSOR, Member, negate
 from shapelint.sizes.dim import FloatProduct, isqrt, of, use_logarithm, use_square_root
-from shapelint.sizes.expr import Expr
+from shapelint.sizes.expr import Expr, constant_cases
 from shapelint.sizes.steps import at_least, holding, stepped
 from shapelint.tracing.tensor import use_unknown_floats
 
@@ -160,7 +160,7 @@ class MonotoneFloat(OpaqueFloat):
             and base > 0
             and all(abs(end) * abs(math.log2(base)) < _LARGEST_EXPONENT for end in self._ends())
         ):
-            return self.then(lambda value: base ** float(value))
+            return self.then(lambda value: base**value)
         unfollowed: Any = super().__rpow__
         return unfollowed(base)
 
@@ -168,12 +168,26 @@ class MonotoneFloat(OpaqueFloat):
         return float(self.of_number(self.least)), float(self.of_number(LARGEST_TENSOR))
 
     def __eq__(self, other: Any) -> Any:
-        return self._equals(other) if _is_number(other) and self.size.affine else super().__eq__(other)
+        found = self._equality(other)
+        return super().__eq__(other) if found is None else found
 
     def __ne__(self, other: Any) -> Any:
-        return negate(self._equals(other)) if _is_number(other) and self.size.affine else super().__ne__(other)
+        found = self._equality(other)
+        return super().__ne__(other) if found is None else negate(found)
 
     __hash__ = OpaqueFloat.__hash__
+
+    def is_integer(self) -> Any:
+        """Whether it is what it is rounded to: how models ask for a power of two."""
+        return self == self.__floor__()
+
+    def _equality(self, other: Any) -> bool | Condition | None:
+        if not self.size.affine:
+            return None
+        if _is_number(other):
+            return self._equals(other)
+        cases = constant_cases(other.expr) if issubclass(type(other), Dim) else None
+        return None if cases is None else any_of(*(all_of(Member(where), self._equals(k)) for where, k in cases))
 
     def _equals(self, number: float) -> bool | Condition:
         return all_of(self.where(lambda value: value >= number), self.where(lambda value: value <= number))
@@ -191,8 +205,9 @@ def _monotone_operator(name: str) -> Any:
     otherwise = getattr(OpaqueFloat, name)
 
     def method(self: MonotoneFloat, *others: Any) -> Any:
-        if all(map(_is_number, others)):
-            return self.then(lambda value: getattr(float(value), name)(*map(float, others)))
+        if all(map(_is_number, others)) and not (name == "__truediv__" and others[0] == 0):
+            # numpy's floats stay what they are: their powers are not always those of Python's
+            return self.then(lambda value: type(value)(getattr(float(value), name)(*map(float, others))))
         return otherwise(self, *others)
 
     return method

@@ -31,6 +31,10 @@ FORMULAS: dict[str, Callable[[int], int]] = {
     "rounded": lambda n: round(math.log10(n)) - round(-math.log(n)),
     "compared": lambda n: 3 if math.log2(n) > 3.5 else 4 if math.log(n) <= 2 else 5,
     "equal": lambda n: 3 if math.log2(n) == 3 else 4 if 6 != math.log2(n) else 5,  # noqa: SIM300 - from the other side
+    "a power of two": lambda n: 3 if math.log2(n).is_integer() else 4,
+    "a power of two, compared": lambda n: 3 if math.log2(n) == int(math.log2(n)) else 4,
+    "no power of three": lambda n: 3 if math.log(n, 3) != round(math.log(n, 3)) else 4,
+    "a power of five by numpy": lambda n: 3 if 5 ** (numpy.log(n) / math.log(5)) <= 125 else 4,
     "rounds of a loop": lambda n: sum(level + 1 for level in range(int(math.log2(n)))),
 }
 
