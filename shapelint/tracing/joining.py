@@ -178,7 +178,8 @@ def join_sizes(cases: Sequence[tuple[Domain, Size]]) -> Any:
     few = candidates if len(candidates) <= MAX_FORMS else []
     general = [variant for candidate in few for variant in _rounded_up(candidate)]
     for candidate in (*sorted(candidates, key=_simplicity), *general):
-        if all(_equal_on(domain, formula, candidate) for domain, formula in exprs):
+        # paths are followed from few rounds to many: formulas of few are told apart from the last one at once
+        if all(_equal_on(domain, formula, candidate) for domain, formula in reversed(exprs)):
             return dims.of(candidate)
     try:
         return dims.of(_piecewise(candidates, exprs))
