@@ -136,8 +136,8 @@ class Path:
         self.failing(condition, reason, arguments)
         self.domain = self.domain.restrict(condition)
 
-    def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
-        """Called before sizes leave the path; the tracer records where and why."""
+    def failing(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
+        """Called before sizes leave the path (all of them, for False); the tracer records where and why."""
 
     def accident(self, condition: bool | Condition, a: object, b: object) -> None:
         """Called where sizes broadcast only because one of them happens to be 1."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from shapelint.limits import Limits
-from shapelint.sizes import Condition, Domain, Path, TooComplex, Undecided, negate
+from shapelint.sizes import Condition, Domain, Path, SizeError, TooComplex, Undecided, negate
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import LARGEST_TENSOR, compare
 from shapelint.sizes.dim import dim
@@ -230,12 +230,29 @@ class ExploringPath(Path):
         return named
 
     def leave(self, current: Round) -> None:
-        """The round has ended: what it left of the sizes goes on."""
+        """The round has ended, and stands for all: the sizes that none of them refuses go on.
+
+        Raises:
+            SizeError: there are none.
+        """
         self.check_innermost(current)
-        self.domain = self._without([current])
+        self.domain = self._without([current], self._in_every_round(current))
         self.counts.end(current.number)
         self.rounds.pop()
         self.over[current.number] = current
+
+    def _in_every_round(self, current: Round) -> Domain:
+        left = self.domain
+        try:
+            for refused, reason in current.refused:
+                left = left.subtract(refused)
+                if left.is_empty():
+                    error = SizeError(reason)
+                    error.__dict__["shapelint_failures"] = []  # each is written down already
+                    raise error
+        except TooComplex as limit:
+            raise Undecided(str(limit)) from limit
+        return left
 
     def check_innermost(self, current: Round) -> None:
         """No loop within the round was left before its end."""
@@ -283,15 +300,34 @@ class ExploringPath(Path):
         if self.rounds and isinstance(condition, Condition):
             numbers = {each.number for each in self.rounds}
             if not numbers.isdisjoint(condition.support()):
-                condition = self._in_every_round(condition, numbers)
-                arguments = at_beginning(arguments, self.rounds)
+                self._require_in_rounds(condition, numbers, reason, at_beginning(arguments, self.rounds))
+                return
         super().require(condition, reason, arguments)
 
-    def _in_every_round(self, condition: Condition, numbers: set[str]) -> bool | Condition:
+    def _require_in_rounds(
+        self, condition: Condition, numbers: set[str], reason: str, arguments: tuple[object, ...]
+    ) -> None:
+        """Drop the rounds for which it fails; the sizes that have one leave the path when the round is over.
+
+        Only then it is known that a round begins as the first one did wherever those before it have run.
+        """
         try:
-            return True if self.domain.status(condition) is True else self.domain.for_all(numbers, condition)
+            known = self.domain.status(condition)
+            if known is not None:
+                super().require(known, reason, arguments)
+                return
+            in_all = self.domain.for_all(numbers, condition)
+            failing, passing = self.domain.restrict(negate(condition)), self.domain.restrict(condition)
+            for position, current in enumerate(self.rounds):
+                inner = {each.number for each in self.rounds[position:]}
+                if inner.isdisjoint(condition.support()):
+                    break
+                refused = failing.project(name for name in failing.parts if name not in inner)
+                current.refused.append((refused, reason.format(*arguments)))
         except TooComplex as limit:
             raise Undecided(str(limit)) from limit
+        self.failing(in_all, reason, arguments)
+        self.domain = passing
 
     def fork(self, condition: Condition) -> bool:
         names = condition.support() if self.rounds else ()
@@ -347,7 +383,7 @@ class ExploringPath(Path):
     def joined_size(self) -> Any:
         return self.counts.joined()
 
-    def failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
+    def failing(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
         if self.frames:
             self.frames[-1].narrowed = True
         on_data = [frame for frame in self.frames if frame.on_data]

@@ -960,14 +960,17 @@ class Tracer:
 
     # --- what is written down -----------------------------------------------------------------------
 
-    def _record_failing(self, condition: Condition, reason: str, arguments: tuple[object, ...]) -> None:
+    def _record_failing(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
         call = self.current
         # The sizes that fail go on in a handler, if there is one: they must not be taken as refused.
-        self._refuse_handlers("{} is required", condition)
+        if isinstance(condition, Condition):
+            self._refuse_handlers("{} is required", condition)
+        else:
+            self._refuse_handlers("{}: this happens", reason.format(*arguments))
         self.failures.append(
             Failure(
                 self.path.sizes.without_counts(),
-                condition,
+                condition if isinstance(condition, Condition) else None,
                 reason,
                 arguments,
                 call,

@@ -526,8 +526,25 @@ def _few_rounds_that_differ_after_many(m: Any, x: Tensor) -> Any:
     return total, y, len(parts), parts[-1]
 
 
+def _refused_in_a_loop_in_a_loop(m: Any, x: Tensor) -> Any:
+    total = x.new_zeros(4)
+    for n in range(x.shape[0]):
+        for t in range(x.shape[1] - 1):
+            total = total + x[n, n + t : n + t + 2].reshape(2, 4).sum(0)
+    return total
+
+
+def _each_size_refused_by_one_of_two(m: Any, x: Tensor) -> Any:
+    for t in range(x.shape[1]):
+        x[:, : t + 4].reshape(x.shape[0], 4, 4)
+        x[:, t : t + 4].reshape(x.shape[0], 4, 4)
+    return x
+
+
 PROVEN += [
     _overlapping_tiles,
+    _refused_in_a_loop_in_a_loop,
+    _each_size_refused_by_one_of_two,
     _few_rounds_that_differ_after_many,
     _every_second,
     _every_third_and_the_first,
@@ -716,9 +733,30 @@ def _items_that_alternate(m: Any, x: Tensor) -> Any:
     return outputs
 
 
+def _refused_with_what_the_first_round_alone_finds(m: Any, x: Tensor) -> Any:
+    cache = [None]
+    for t in range(0, x.shape[1], 2):
+        y = x[:, t : t + 3]
+        before, cache[0] = cache[0], y[:, -2:]
+        y = m.filter((y if before is None else torch.cat([before, y], 1)).transpose(1, 2))
+    return cache, y
+
+
+def _caught_in_the_last_rounds(m: Any, x: Tensor) -> Any:
+    caught = 0
+    for t in range(x.shape[1]):
+        try:
+            x[:, t : t + 3].reshape(x.shape[0], 3, 4)
+        except RuntimeError:
+            caught = caught + 1
+    return x.new_zeros(caught)
+
+
 @pytest.mark.parametrize(
     "forward",
     [
+        _refused_with_what_the_first_round_alone_finds,
+        _caught_in_the_last_rounds,
         _comprehension_is_returned,
         _comprehension_joined_elsewhere,
         _comprehension_that_fills_a_dict,

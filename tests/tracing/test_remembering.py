@@ -19,7 +19,7 @@ from shapelint.tracing.tracer import trace
 from tests import oracle, part_grammar
 from tests.test_random_loops import QUICK, load
 
-SEEDS = range(40)
+SEEDS = (*range(40), 193, 1272)  # the last two refuse in their last rounds, which begin otherwise than the first
 
 
 @pytest.mark.parametrize("seed", SEEDS)

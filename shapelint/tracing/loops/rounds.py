@@ -1,11 +1,12 @@
 """One round stands for all that are alike.
 
 ``for t in range(x.shape[1])`` runs its body once, for a round of which only the bounds are known. What the round
-requires must hold for every round; a branch that tells rounds apart, or a variable that a round leaves with another
+requires must hold for every round (the sizes that one of them refuses go when it is over, for it is only then known
+that all of them begin alike); a branch that tells rounds apart, or a variable that a round leaves with another
 shape than it found, sends the analysis back to run the first or the last rounds one by one. What a round leaves as
 it was found (a hidden state) stays so in all of them, by induction; a tensor that grows by the same number in every
-round (``out = torch.cat([out, x_t])``) is found, and checked, to have grown by that number times the round's; a list
-that is appended to becomes :class:`Repeated`. Rounds that alternate (``if t % 2``) are taken several at a
+round (``out = torch.cat([out, x_t])``) is found, and checked, to have grown by that number times the round's; a
+list that is appended to becomes :class:`Repeated`. Rounds that alternate (``if t % 2``) are taken several at a
 time.
 """
 
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from shapelint.sizes import Condition, Size, Undecided
+from shapelint.sizes import Condition, Domain, Size, Undecided
 from shapelint.sizes import path as paths
 from shapelint.sizes.dim import dim
 from shapelint.tracing.loops.holding import Held, all_held, held, is_same, only_numbers_differ
@@ -117,6 +118,7 @@ class Round:
         lists: those among them that the loop fills,
         called: and the variables that hold each of these.
         begun: where on the path it began.
+        refused: sizes that one of these rounds refuses, if all of them begin alike, and why.
     """
 
     site: Site
@@ -131,6 +133,7 @@ class Round:
     lists: dict[str, Any] = field(default_factory=dict)
     called: dict[str, list[str]] = field(default_factory=dict)
     begun: Any = None
+    refused: list[tuple[Domain, str]] = field(default_factory=list)
 
     @property
     def position(self) -> Any:
