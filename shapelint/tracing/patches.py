@@ -536,6 +536,12 @@ class Patches:
         self._undo.append((owner, name, attributes[name] if own else None, own))
         setattr(owner, name, value)
 
+    def set_functions(self, module: ModuleType, functions: dict[str, Any]) -> None:
+        """Replace functions that a module has."""
+        names = vars(module)
+        self._undo += [(module, name, names[name], True) for name in functions]
+        names.update(functions)
+
     def exchange(self, owner: type, name: str, value: Callable[..., Any]) -> None:
         """Replace a method of a class with very many subclasses.
 
@@ -567,14 +573,12 @@ class Patches:
                 self._cells.append((cell, cell.cell_contents))
                 cell.cell_contents = plain
         sys.meta_path.insert(0, self._finder)
-        for name, value in _MATH.items():
-            self.set(math, name, value)
+        self.set_functions(math, _MATH)
         self.set(functools, "lru_cache", _lru_cache)
         self.set(functools, "cache", _lru_cache)
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
-        for name, value in dtypes.FUNCTIONS.items():
-            self.set(torch, name, value)
+        self.set_functions(torch, dtypes.FUNCTIONS)
         self.exchange(torch.autograd.Function, "apply", _apply)
         self.set(torch.Tensor, "__new__", staticmethod(_new_tensor))
         # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them

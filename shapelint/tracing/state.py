@@ -89,6 +89,7 @@ def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
 Contents = tuple[list[int], list[Any]]
 """What lists and dicts held at one time: how many items each, and all of these in a row. Taken for every call."""
 
+_KINDS = frozenset({list, dict})
 _NOTHING: Contents = ([], [])
 
 
@@ -105,10 +106,8 @@ class Containers:
                 theirs[kind] = not kind.__module__.startswith("torch.")
             if theirs[kind]:
                 # no call for what is neither: a network has thousands of attributes
-                attributes = module.__dict__
-                for name in attributes:
-                    value = attributes[name]
-                    if (type(value) is list or type(value) is dict) and name not in OWN_TABLES:
+                for name, value in module.__dict__.items():
+                    if type(value) in _KINDS and name not in OWN_TABLES:
                         self.add(value)
 
     def add(self, value: Any) -> None:
