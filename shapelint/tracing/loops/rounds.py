@@ -329,8 +329,10 @@ class Rounds:
             current.state[name] = held(after)
         changed = [n for n, before in current.state.items() if n not in state or not is_same(before, state[n])]
         if changed:
-            self._forget_contents(current, {n: (current.state[n], state[n]) for n in changed if n in state})
-            self._change_plan(current, changed, now)
+            both = {n: (current.state[n], state[n]) for n in changed if n in state}
+            self._forget_contents(current, both)
+            in_the_last = len(both) == len(changed) and self._only_the_last_changes(current, both.values())
+            self._change_plan(current, changed, now, in_the_last)
         lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
         path.counts.check_mixed(current, {name: items.added for name, items in lists.items()})
         path.leave(current)
@@ -369,13 +371,24 @@ class Rounds:
             forgetting = tuple(dict.fromkeys((*plan.forgetting, *written)))
             raise Replan(current.site, replace(plan, first=plan.first - 1, forgetting=forgetting))
 
-    def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any]) -> NoReturn:
+    def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any], in_the_last: bool) -> NoReturn:
         plan = current.plan
         steps = [growth(name, current.start.get(name), now.get(name)) for name in changed]
         if not plan.growing and all(steps):
             raise Replan(current.site, replace(plan, growing=tuple(step for step in steps if step is not None)))
         what = ", ".join(f"`{name}`" for name in changed if name != _GLOBALS) or "something global"
-        current.other_plan(_one_more(plan), f"{what} changes from round to round")
+        more = replace(plan, last=plan.last + 1) if in_the_last else _one_more(plan)
+        current.other_plan(more, f"{what} changes from round to round")
+
+    def _only_the_last_changes(self, current: Round, both: Iterable[tuple[Held, Held]]) -> bool:
+        """Whether it is the last of the rounds alone that leaves something else than it found."""
+        path = self._path
+        whole = path.domain
+        try:
+            path.domain = whole.restrict(dim(current.number) < current.count)
+            return not path.domain.is_empty() and all(is_same(before, after) for before, after in both)
+        finally:
+            path.domain = whole
 
 
 def at_beginning(value: Any, rounds: Iterable[Round]) -> Any:
