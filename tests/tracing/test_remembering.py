@@ -27,7 +27,7 @@ def test_a_random_loop_over_parts_is_as_pytorch_has_it(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the parts are small, and all of their calls shall be remembered
-    monkeypatch.setattr("shapelint.tracing.tracer.MANY_PARTS", 0)
+    monkeypatch.setattr("shapelint.tracing.recalling.MANY_PARTS", 0)
     model = load(tmp_path / f"parts_{seed}.py", part_grammar.source(seed)).Model().eval()
     analysis = shapelint.analyze(model, ("N", "T", 4), limits=QUICK)
     if analysis.certainty != "proven":
