@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -370,21 +370,21 @@ def _has_sizes(inputs: Inputs, sizes: Any) -> bool:
 def _likeliest(
     model: nn.Module,
     label: str,
-    options: Iterable[Inputs],
+    options: Sequence[Inputs],
     others: Iterable[Inputs],
     sizes: Any,
     bounds: Limits,
     *,
     training: bool,
 ) -> Analysis:
-    """The analysis with the first inputs that some size of runs, else with those that come farthest.
+    """The analysis with the first inputs that some size of runs, else with the first.
 
     Inputs of which two sizes meet that have nothing to do with each other are not taken if further ones do as well.
-    ``others`` are tried where a dtype is what is refused.
+    ``others`` are tried where a dtype is what is refused, and taken where nothing runs if they come farther.
     """
     doubtful: Analysis | None = None
     failed: list[Trace] = []
-    farthest: Analysis | None = None
+    told: Analysis | None = None
     with _in_mode(model, training):
         for option in itertools.chain(options, _if_dtypes_are_refused(others, failed)):
             analysis = _attempt(model, label, option, sizes, bounds, training)
@@ -392,14 +392,16 @@ def _likeliest(
             if found is None:
                 return doubtful or analysis
             if not found.outcomes:
-                if all(len(found.calls) > len(other.calls) for other in failed):
-                    farthest = analysis
+                if not failed or (
+                    len(failed) >= len(options) and all(len(found.calls) > len(other.calls) for other in failed)
+                ):
+                    told = analysis
                 failed.append(found)
             elif not _mixes_sizes(found):
                 return analysis
             else:
                 doubtful = doubtful or analysis
-    likeliest = doubtful or farthest
+    likeliest = doubtful or told
     assert likeliest is not None
     return likeliest
 
