@@ -1,8 +1,9 @@
 """Which dtypes an operation takes: PyTorch converts none where two of them are multiplied or a layer has weights.
 
 A table beside the shape rules. Its entries are what PyTorch 2.13 does on the CPU, whose kernels check what the meta
-device lets through; ``tests/ops/test_dtypes.py`` compares every entry. What is in no table is taken to run; so is
-``histc`` of integers, which only the CPU refuses: a model that asks on which device it is gives it floats there.
+device lets through; ``tests/ops/test_dtypes.py`` compares the functions and layers that networks use most, and each
+entry that takes one tensor. What is in no table is taken to run; so is ``histc`` of integers, which only the CPU
+refuses: a model that asks on which device it is gives it floats there.
 """
 
 from __future__ import annotations
@@ -78,6 +79,9 @@ _WORDS: Final = {
     "f": "floating point numbers",
     "fc": "floating point or complex numbers",
     "fu": "floating point numbers or uint8",
+    "fi": "floating point numbers or int64",
+    "fic": "floating point numbers, int64 or complex numbers",
+    "fbc": "floating point or complex numbers, or booleans",
     "i": "int64 indices",
     "ij": "integer indices",
     "b": "booleans",
@@ -92,6 +96,9 @@ _ADVICE: Final = {
     "f": ": convert it first, with .float()",
     "fc": ": convert it first, with .float()",
     "fu": ": convert it first, with .float()",
+    "fi": ": convert it first, with .float()",
+    "fic": ": convert it first, with .float()",
+    "fbc": ": convert it first, with .float()",
     "i": ": convert it first, with .long()",
     "ij": ": convert it first, with .long()",
     "b": ": convert it first, with .bool()",
@@ -161,7 +168,7 @@ def _check_others(
 
 def _refuse_operand(target: Any, takes: Takes, dtype: torch.dtype) -> NoReturn:
     _refuse(
-        f"{name_of(target)} takes {_WORDS.get(takes.kinds, 'no such numbers')} as {_place(takes)}, "
+        f"{name_of(target)} takes {_WORDS[takes.kinds]} as {_place(takes)}, "
         f"and got {dtype}{_ADVICE.get(takes.kinds, '')}"
     )
 
@@ -239,11 +246,16 @@ def _for_axes(*names: str) -> Iterator[str]:
     return (f"{name}{axes}d" for name in names for axes in _AXES)
 
 
-_REAL_FUNCTIONS: Final = """
+def _in_place(names: str) -> Iterator[str]:
+    return (f"{name}_" for name in names.split() if hasattr(torch.Tensor, f"{name}_"))
+
+
+_IN_PLACE_COMPLEX: Final = """
     sqrt rsqrt exp expm1 exp2 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh
-    arcsin arccos arctan arcsinh arccosh arctanh sigmoid logit erf erfc erfinv reciprocal lgamma digamma sinc i0
-    mvlgamma deg2rad rad2deg
+    arcsin arccos arctan arcsinh arccosh arctanh sigmoid reciprocal sinc
 """
+_IN_PLACE_REAL: Final = "logit erf erfc erfinv lgamma digamma i0 mvlgamma deg2rad rad2deg"
+"""Functions whose results integers cannot hold, so that only their in-place forms refuse those."""
 
 _INPUT: Final[tuple[tuple[str, tuple[Target, ...]], ...]] = (
     (
@@ -266,13 +278,13 @@ _INPUT: Final[tuple[tuple[str, tuple[Target, ...]], ...]] = (
             nn.InstanceNorm2d, nn.InstanceNorm3d,
             "cosine_similarity", "cdist", "polar", "complex", "view_as_complex", "_weight_norm",
             "nn.functional.affine_grid", "nn.functional.grid_sample", "scaled_dot_product_attention",
-            "exponential_", "cauchy_", "log_normal_",
+            "exponential_", "cauchy_", "log_normal_", *_in_place(_IN_PLACE_REAL),
         ),
     ),
     (
         "fc",
         (
-            *(f"{name}_" for name in _REAL_FUNCTIONS.split() if hasattr(torch.Tensor, f"{name}_")),
+            *_in_place(_IN_PLACE_COMPLEX),
             "silu", nn.SiLU, "std", "var", "std_mean", "var_mean", "norm", "linalg.norm", "linalg.vector_norm",
             "linalg.matrix_norm", "normalize", "nn.functional.normalize", "rms_norm", nn.RMSNorm, "lerp", "logaddexp",
             "logcumsumexp", "rand_like", "randn_like", "normal_", "uniform_", "renorm", "stft", "linalg.inv", "inverse",
@@ -403,7 +415,9 @@ def _table() -> dict[Any, Requirements]:
     for kinds, names in _INPUT:
         takes = _takes(0, "input", kinds)
         for target in _targets(names):
-            found[target].input, found[target].refused = takes, takes.refused
+            # an in-place form that takes less has an entry of its own, in an earlier row
+            if found[target].input is None:
+                found[target].input, found[target].refused = takes, takes.refused
     for position, name, kinds, names in _OPERANDS:
         for target in _targets(names):
             found[target].takes += (_takes(position, name, kinds),)

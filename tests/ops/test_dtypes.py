@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import shapelint
+from shapelint.ops import dtypes as table
+from shapelint.ops.registry import resolve
 
 DTYPES = [torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool, torch.complex64]
 
@@ -147,6 +149,33 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "nll_loss": lambda x: F.nll_loss(x, INDEX[:, 0]),
     "cross_entropy": lambda x: F.cross_entropy(x, INDEX[:, 0]),
 }  # fmt: skip
+
+
+def _of_one_tensor() -> list[Any]:
+    """The entries of the table that one tensor is enough for; operators answer NotImplemented without another one."""
+    found = []
+    for kinds, names in table._INPUT:
+        for name in names:
+            function = next(iter(resolve(name)))
+            if isinstance(name, str) and not name.startswith("__") and runs(Applies(function), _tensor(kinds)):
+                found.append(pytest.param(name, function, id=name))
+    return found
+
+
+def _tensor(kinds: str) -> Tensor:
+    return torch.zeros(2, 4, 4, dtype=torch.float32 if "f" in kinds else torch.int64)
+
+
+@pytest.mark.parametrize(("name", "function"), _of_one_tensor())
+def test_each_entry_of_one_tensor_is_what_pytorch_takes(name: str, function: Any) -> None:
+    refused = {dtype for dtype in DTYPES if not runs(Applies(function), torch.zeros(2, 4, 4, dtype=dtype))}
+    requirements = table.REQUIREMENTS[function]
+    assert refused == requirements.refused & set(DTYPES), name
+
+
+def test_what_is_refused_is_told_in_words_for_every_kind() -> None:
+    kinds = {kinds for kinds, _ in table._INPUT} | {kinds for _, _, kinds, _ in table._OPERANDS}
+    assert kinds <= table._WORDS.keys()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
