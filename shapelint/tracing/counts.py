@@ -47,20 +47,8 @@ _SAME_FROM_SAME = frozenset(
         *("eq", "ne", "gt", "ge", "lt", "le", "and", "or", "xor", "invert", "logical_and", "logical_or", "logical_xor"),
         *("logical_not", "bitwise_and", "bitwise_or", "bitwise_not", "isnan", "isinf", "isfinite", "to", "float"),
         *("sum", "mean", "amax", "amin", "abs", "norm", "sigmoid", "softmax", "neg", "any", "all", "getitem", "select"),
-        *(
-            "argmax",
-            "argmin",
-            "max",
-            "min",
-            "squeeze",
-            "unsqueeze",
-            "permute",
-            "transpose",
-            "view",
-            "reshape",
-            "flatten",
-        ),
-        *("long", "int", "bool", "expand", "expand_as"),
+        *("argmax", "argmin", "max", "min", "squeeze", "unsqueeze", "permute", "transpose", "view", "reshape"),
+        *("flatten", "long", "int", "bool", "expand", "expand_as"),
     }
 )
 """Functions that give the same for the same arguments: two masks made by them in the same way are alike."""
