@@ -40,7 +40,10 @@ class Path:
     Attributes:
         domain: the sizes that reach the present point.
         doubts: what was taken to be so without a proof.
+        keys: the texts with sizes in them that something is looked up by, if they are followed.
     """
+
+    keys: Any = None
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain

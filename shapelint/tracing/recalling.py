@@ -12,6 +12,7 @@ from torch import nn
 from shapelint.limits import Limits
 from shapelint.sizes import Domain
 from shapelint.tracing import state
+from shapelint.tracing.keys import Keys
 from shapelint.tracing.loops.rounds import Plan, Site
 from shapelint.tracing.operations import Operations
 from shapelint.tracing.remembering import Memory, Question, Remembered, ask, pattern_of, replaced
@@ -38,7 +39,7 @@ class Recalling(Operations):
 
     Attributes:
         memory: the calls, of earlier runs of the analysis too.
-        containers: the lists and dicts that the model keeps,
+        containers: the lists and dicts that the model keeps, and other tables in which it looks things up,
         at_first: and what they held at the beginning.
     """
 
@@ -51,10 +52,14 @@ class Recalling(Operations):
         plans: dict[Site, Plan],
         beginning: CodeType,
         memory: Memory,
+        tables: list[dict[Any, Any]],
     ) -> None:
         super().__init__(domain, limits, deadline, plans, beginning)
         self.memory = memory
         self.containers = state.Containers(modules.values())
+        for table in tables:
+            self.containers.add(table)
+        self.path.keys = Keys(self.containers.watches)
         self.at_first = self.containers.now()
         self._told: set[int] = set()
         self._large: dict[int, bool] = {}

@@ -120,6 +120,10 @@ class Containers:
             return
         self._all.append(value)
 
+    def watches(self, value: Any) -> bool:
+        """Whether a list or a dict is among them."""
+        return any(value is each for each in self._all)
+
     def now(self) -> Contents:
         if not self._all:
             return _NOTHING

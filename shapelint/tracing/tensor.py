@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,26 +21,47 @@ from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active, concrete
 from shapelint.tracing import texts
-from shapelint.tracing.wording import is_told, require_told
+from shapelint.tracing.wording import DECIDES, is_told, require_told
 
 if TYPE_CHECKING:
     from shapelint.ops.extents import Extent
     from shapelint.ops.placement import Layout
     from shapelint.ops.ramps import Ramp
+    from shapelint.sizes import Path
     from shapelint.tracing.record import Call
 
 Dispatch = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
 def _worded(word: Callable[..., str]) -> Callable[..., str]:
-    """A text of a size, for code that only tells it."""
+    """A text of a size, for code that only tells it or that looks something up by it."""
 
-    def told(self: Any, *spec: str) -> str:
-        if active() is not None:
-            require_told(sys._getframe(1))
-        return word(self, *spec)
+    def worded(self: Any, *spec: str) -> str:
+        path = active()
+        if path is None:
+            return word(self, *spec)
+        frame = sys._getframe(1)
+        return word(self, *spec) if _is_told(frame, path) else _in_key(self, spec, frame, path)
 
-    return told
+    return worded
+
+
+def _is_told(frame: FrameType, path: Path) -> bool:
+    """Whether what a frame words is for people, and may have formulas in it."""
+    return is_told(frame) and not (path.keys is not None and path.keys.reading)
+
+
+def _in_key(size: Any, spec: tuple[str, ...], frame: FrameType, path: Path) -> str:
+    """What stands for a size in a text that something is looked up by."""
+    if path.keys is not None and isinstance(size, Dim) and spec in _PLAINLY:
+        number: str | None = path.keys.word(size, frame)
+        if number is not None:
+            return number
+    raise Undecided(DECIDES)
+
+
+_PLAINLY = ((), ("",), ("d",))
+"""Ways to ask for a size's plain digits."""
 
 
 class SymbolicSize(Dim, torch.SymInt):
@@ -310,6 +332,13 @@ class SymbolicShape(tuple[Any, ...]):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         return torch.Size
+
+    def __repr__(self) -> str:
+        path, frame = active(), sys._getframe(1)
+        if path is None or _is_told(frame, path):
+            return tuple.__repr__(self)
+        words = (_in_key(size, (), frame, path) if isinstance(size, Dim) else repr(size) for size in self)
+        return f"torch.Size([{', '.join(words)}])"
 
     def numel(self) -> Any:
         return product(self)

@@ -36,6 +36,11 @@ def number_for(formula: str) -> int:
     return _numbers[formula]
 
 
+def stands_in(digits: str) -> bool:
+    """Whether a number that stands for a formula is among these digits."""
+    return _NUMBER.search(digits) is not None
+
+
 def with_formulas(text: str) -> str:
     """A text with the formulas in place of the numbers that stand for them."""
     return _NUMBER.sub(_formula, text) if _formulas else text

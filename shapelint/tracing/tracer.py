@@ -40,6 +40,7 @@ from shapelint.tracing import exploring, joining, places, state
 from shapelint.tracing.contents import join_contents
 from shapelint.tracing.exploring import Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
+from shapelint.tracing.keys import Unwatched
 from shapelint.tracing.loops.rounds import Plan, Replan, Site, at_beginning, check_joined
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.operations import has_symbolic
@@ -49,12 +50,16 @@ from shapelint.tracing.record import Call, Failure, Trace
 from shapelint.tracing.remembering import Memory
 from shapelint.tracing.replaying import Alternatives, Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
+from shapelint.tracing.wording import DECIDES
 
 _original_call: Any = unexchanged(nn.Module.__call__)
 
 # What is patched while a model is traced is patched for every thread.
 _turn = threading.RLock()
 _SYMBOLIC_NUMBERS = (Dim, Ratio, FloatProduct)
+
+MOST_TABLES = 8
+"""So many dicts that are no part of the model may be looked into by texts with sizes in them."""
 
 State = tuple[int, state.Contents]
 """How many attributes have been set, and the contents of the lists and dicts that the model keeps."""
@@ -82,9 +87,10 @@ class Tracer(Recalling):
         deadline: float,
         plans: dict[Site, Plan],
         memory: Memory,
+        tables: list[dict[Any, Any]],
     ) -> None:
         modules = state.modules_by_name(model)
-        super().__init__(modules, domain, limits, deadline, plans, Tracer.run.__code__, memory)
+        super().__init__(modules, domain, limits, deadline, plans, Tracer.run.__code__, memory, tables)
         self.model = model
         self.names = {id(m): name for name, m in modules.items()}
         self.classes = {type(m) for m in modules.values()}
@@ -453,6 +459,8 @@ class Tracer(Recalling):
             self.path.rounds[-1].left()
         if self.path.comprehensions:
             check_joined(self.path, lists)
+        if self.path.keys.kept:
+            self.path.keys.check()
         return Outcome(self.path.domain, value)
 
     def _living(self, outcomes: list[Outcome], start: Domain | None, saved: exploring.Saved) -> list[exploring.Group]:
@@ -543,6 +551,7 @@ def trace(
     deadline = time.monotonic() + limits.seconds
     plans: dict[Site, Plan] = {}
     memory = Memory()
+    tables: list[dict[Any, Any]] = []
     leaves: list[Any] = []
     flatten((tuple(args), kwargs), leaves)
     given = [(tensor, vars(tensor).copy()) for tensor in leaves if isinstance(tensor, SymbolicTensor)]
@@ -550,15 +559,19 @@ def trace(
     with _turn:
         while True:
             memory.start()
-            tracer = Tracer(model, domain, limits, deadline, plans, memory)
+            tracer = Tracer(model, domain, limits, deadline, plans, memory, tables)
             try:
                 return _run(tracer, tuple(args), kwargs, domain)
             except Replan as change:
                 plans[change.site] = change.plan
-                exploring.restore(held)
-                for tensor, known in given:
-                    vars(tensor).clear()
-                    vars(tensor).update(known)
+            except Unwatched as found:
+                if len(tables) == MOST_TABLES:
+                    raise Undecided(DECIDES) from None
+                tables.append(found.table)
+            exploring.restore(held)
+            for tensor, known in given:
+                vars(tensor).clear()
+                vars(tensor).update(known)
 
 
 def _run(tracer: Tracer, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain) -> Trace:

@@ -18,6 +18,8 @@ from shapelint.tracing.places import is_internal
 
 _LIBRARIES = frozenset({*sys.stdlib_module_names, "_pytest", "loguru", "rich"})
 
+DECIDES = "what the model does may depend on a text with a size in it, which is another for each size"
+
 _TELLING = ("assert", "check", "debug", "deprecat", "error", "exception", "fail", "info", "log", "print", "warn")
 """What is in the names of functions that are called to tell somebody something."""
 
@@ -29,7 +31,7 @@ def require_told(frame: FrameType) -> None:
         Undecided: it may decide something.
     """
     if not is_told(frame):
-        raise Undecided("what the model does may depend on a text with a size in it, which is another for each size")
+        raise Undecided(DECIDES)
 
 
 def is_told(frame: FrameType) -> bool:
@@ -47,24 +49,26 @@ def _is_told(code: CodeType, instruction: int) -> bool:
     tree, shift = source_of(code)
     if tree is None:
         return False
-    at = _shifted(span_of(code, instruction), -shift)
-    statement = _innermost(tree, at)
+    at = shifted(span_of(code, instruction), -shift)
+    statement = statement_at(tree, at)
     return statement is not None and _tells(tree, statement, at)
 
 
-def _shifted(span: Span, lines: int) -> Span:
+def shifted(span: Span, lines: int) -> Span:
+    """The same place, so many lines further down."""
     first, last, *columns = span
     return (None if first is None else first + lines, None if last is None else last + lines, columns[0], columns[1])
 
 
-def _innermost(tree: ast.Module, at: Span) -> ast.stmt | None:
-    """The statement in which a place is."""
-    around = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _holds(node, at)]
+def statement_at(tree: ast.Module, at: Span) -> ast.stmt | None:
+    """The innermost statement in which a place is."""
+    around = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and holds(node, at)]
     # what is walked through last lies deepest
     return around[-1] if around else None
 
 
-def _holds(node: ast.stmt | ast.expr, at: Span) -> bool:
+def holds(node: ast.stmt | ast.expr, at: Span) -> bool:
+    """Whether a place is in a piece of source."""
     first, last, start, end = at
     if first is None or last is None or node.end_lineno is None or node.end_col_offset is None:
         return False
@@ -78,7 +82,7 @@ def _tells(tree: ast.Module, statement: ast.stmt, at: Span) -> bool:
     if isinstance(statement, ast.Raise):
         return True
     if isinstance(statement, ast.Assert):
-        return statement.msg is not None and _holds(statement.msg, at)
+        return statement.msg is not None and holds(statement.msg, at)
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return _is_telling(statement.value.func)
     if isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -96,15 +100,23 @@ def _is_telling(function: ast.expr) -> bool:
 
 def _is_only_told(tree: ast.Module, name: str, but: ast.stmt) -> bool:
     """Whether all that is done with a variable, but by one statement, is to tell it."""
-    for use in _uses(tree, name):
-        at = (use.lineno, use.end_lineno, use.col_offset, use.end_col_offset)
-        statement = _innermost(tree, at)
-        if statement is but or _adds_to(statement, name):
-            continue
-        sets = isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign))
-        if statement is None or sets or not _tells(tree, statement, at):
+    for use in uses_of(tree, name):
+        statement = statement_at(tree, _place_of(use))
+        if statement is not but and not _adds_to(statement, name) and not is_told_at(tree, use):
             return False
     return True
+
+
+def is_told_at(tree: ast.Module, use: ast.Name) -> bool:
+    """Whether a variable is only told where it is read."""
+    at = _place_of(use)
+    statement = statement_at(tree, at)
+    sets = isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign))
+    return statement is not None and not sets and _tells(tree, statement, at)
+
+
+def _place_of(use: ast.Name) -> Span:
+    return use.lineno, use.end_lineno, use.col_offset, use.end_col_offset
 
 
 def _adds_to(statement: ast.stmt | None, name: str) -> bool:
@@ -114,7 +126,8 @@ def _adds_to(statement: ast.stmt | None, name: str) -> bool:
     )
 
 
-def _uses(tree: ast.Module, name: str) -> Iterator[ast.Name]:
+def uses_of(tree: ast.Module, name: str) -> Iterator[ast.Name]:
+    """Where a variable is read."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
             yield node
