@@ -167,6 +167,8 @@ def _is_readable(tensor: torch.Tensor) -> bool:
 
 def _real_ramp(tensor: torch.Tensor) -> Ramp | None:
     start = int(tensor[(0,) * tensor.ndim])
+    if not tensor.ndim:
+        return Ramp(start, ())
     steps = []
     made = torch.full_like(tensor, start)
     for axis, size in enumerate(tensor.shape):

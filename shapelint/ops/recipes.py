@@ -149,18 +149,22 @@ def recipe_after(function: Any, args: Any, kwargs: dict[str, Any], *, in_place: 
     if name in _BY_CHANCE:
         return None
     try:
-        only_sizes = [name in ON_SIZES_ONLY and (at == 0) != name.endswith("_as") for at in range(len(args))]
-        first = tuple(_kept(a, blank=blank) for a, blank in zip(args, only_sizes, strict=True))
-        named = {key: _kept(a) for key, a in kwargs.items() if key not in ("device", "out")}
+        first = tuple(map(_kept, args)) if name not in ON_SIZES_ONLY else tuple(_asked_for_sizes(name, args))
+        named = {key: _kept(a) for key, a in kwargs.items() if key not in ("device", "out")} if kwargs else {}
     except _Data:
         return None
     return Recipe(function, first, named, in_place, part)
 
 
-def _kept(value: Any, *, blank: bool = False) -> Any:
-    if isinstance(value, torch.Tensor):
-        if blank:
-            return Blank(tuple(value.shape), value.dtype)
+def _asked_for_sizes(name: str, args: Any) -> Iterator[Any]:
+    """Arguments of a function that asks one of them for no more than its shape and type."""
+    for at, value in enumerate(args):
+        asked = (at == 0) != name.endswith("_as") and isinstance(value, torch.Tensor)
+        yield Blank(tuple(value.shape), value.dtype) if asked else _kept(value)
+
+
+def _kept(value: Any) -> Any:
+    if issubclass(type(value), torch.Tensor):
         recipe = getattr(value, "recipe", None)
         if recipe is not None:
             return recipe

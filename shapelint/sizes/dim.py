@@ -119,11 +119,7 @@ class Dim(_Logarithms):
     def __truediv__(self, other: Any) -> Any:
         if type(other) is int and other > 0:
             # codecs divide the same length by the same stride for every layer
-            key = ("/", other)
-            known = self.expr.memo.get(key)
-            if known is None or type(known) is not _ratio_class:
-                known = self.expr.memo[key] = Ratio(self.expr, ex.constant(other))
-            return known
+            return _remembered_ratio(self.expr, ("/", other), lambda: (self.expr, ex.constant(other)))
         return _as_ratio(self) / other
 
     def __rtruediv__(self, other: Any) -> Any:
@@ -528,7 +524,13 @@ class Ratio(_Logarithms):
         return of(_floordiv(self.number, self.divisor))
 
     def __ceil__(self) -> Any:
-        return of(ex.scale(_floordiv(ex.scale(self.number, -1), self.divisor), -1))
+        key = ("ceil", self.divisor)
+        known = self.number.memo.get(key)
+        if known is None:
+            known = ex.scale(_floordiv(ex.scale(self.number, -1), self.divisor), -1)
+            if self.number.affine and not self.divisor.items:  # else it is what it is on this path
+                self.number.memo[key] = known
+        return of(known)
 
     def __trunc__(self) -> Any:
         if path.implied(self >= 0):
@@ -546,7 +548,11 @@ class Ratio(_Logarithms):
 
     def __add__(self, other: Any) -> Any:
         if type(other) is int and self.number.items and not self.divisor.items:
-            return Ratio(ex.add(self.number, ex.scale(self.divisor, other)), self.divisor)
+            return _remembered_ratio(
+                self.number,
+                ("+", other, self.divisor),
+                lambda: (ex.add(self.number, ex.scale(self.divisor, other)), self.divisor),
+            )
         return _fractional(
             self, other, lambda a, b, c, d: (ex.add(ex.multiply(a, d), ex.multiply(c, b)), ex.multiply(b, d))
         )
@@ -711,6 +717,15 @@ _NUMERIC = (int, Dim, *_FRACTIONAL)
 
 _ratio_class: type[Ratio] = Ratio
 _product_class: type[FloatProduct] = FloatProduct
+
+
+def _remembered_ratio(owner: Expr, key: Any, parts: Callable[[], tuple[Expr, Expr]]) -> Ratio:
+    """The quotient of two formulas that is kept with one of them."""
+    known: Any = owner.memo.get(key)
+    if known is None or type(known) is not _ratio_class:
+        known = owner.memo[key] = Ratio(*parts())
+    found: Ratio = known
+    return found
 
 
 def _ratio(number: Expr, fraction: Fraction) -> Ratio:

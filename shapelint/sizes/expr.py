@@ -413,6 +413,14 @@ def subtract(a: Expr, b: Expr) -> Expr:
 
 
 def _combine(a: Expr, b: Expr, sign: int) -> Expr:
+    key = (sign, b)
+    known: Expr | None = a.memo.get(key)
+    if known is None:
+        known = a.memo[key] = _combined(a, b, sign)
+    return known
+
+
+def _combined(a: Expr, b: Expr, sign: int) -> Expr:
     coefficients = dict(a.items)
     for term, coefficient in b.items:
         coefficients[term] = coefficients.get(term, 0) + sign * coefficient

@@ -11,7 +11,10 @@ import torch
 from shapelint.ops.extents import Extent, extent_after, extent_of, extent_of_contents
 from shapelint.ops.ramps import CONSTANT, EXACT, Ramp, ramp_after
 from shapelint.ops.recipes import ON_SIZES_ONLY, Blank, Cases, Recipe, Unfollowed, recipe_after, written_through
-from shapelint.sizes import Dim, Domain
+from shapelint.sizes import Condition, Dim, Domain, Ratio
+from shapelint.sizes import dim as dims
+from shapelint.sizes.dim import FloatProduct
+from shapelint.sizes.expr import Expr
 from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.record import Call
 from shapelint.tracing.tensor import SymbolicTensor
@@ -70,6 +73,11 @@ def note_contents(call: Call, made: Any, first: Any, args: tuple[Any, ...], kwar
 
 
 _FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+_NO_POSITIONS = (Ratio, FloatProduct, Condition)
+"""What is not known to be a whole number: no ramp and no extent says more of it,"""
+_OF_NO_POSITIONS = _FLOATING | {torch.bool}
+"""in tensors of these dtypes."""
+
 _ANEW = frozenset({*ON_SIZES_ONLY, *CONSTANT})
 """Functions whose result need not hang on what their first argument holds."""
 
@@ -86,29 +94,45 @@ def _are_data(first: Any, made: Any) -> bool:
 def _note(
     tensor: SymbolicTensor, name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], part: int | None
 ) -> None:
-    if type(tensor.value) is int or isinstance(tensor.value, Dim):
+    kind = type(tensor.value)
+    if kind is int or issubclass(kind, Dim):
         note_number(tensor)
     else:
         tensor.recipe = recipe_after(target, args, kwargs, in_place=False, part=part)
-        tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
-        if tensor.ramp is not None and type(tensor.recipe) is Recipe:
-            made = tensor.recipe
-            like = Blank(tensor.sizes, tensor.kind)
-            # as dataclasses.replace does it, which is slow
-            tensor.recipe = Recipe(made.function, made.args, made.kwargs, made.in_place, part, tensor.ramp, like)
-        if tensor.ramp is None:
-            contents = extent_of_contents(tensor.value)
-            tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)
+        if not (issubclass(kind, _NO_POSITIONS) and tensor.kind in _OF_NO_POSITIONS):
+            _note_positions(tensor, name, args, kwargs, part)
     if name in _VIEWS and (tensor.recipe is not None or tensor.ramp is not None) and type(args[0]) is SymbolicTensor:
         tensor.base = args[0]
         tensor.sharing = args[0].sharing = args[0].sharing or [args[0]]
         tensor.sharing.append(tensor)
 
 
+def _note_positions(
+    tensor: SymbolicTensor, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], part: int | None
+) -> None:
+    tensor.ramp = ramp_after(name, args, kwargs, tensor, part)
+    if tensor.ramp is not None and type(tensor.recipe) is Recipe:
+        made = tensor.recipe
+        like = Blank(tensor.sizes, tensor.kind)
+        # as dataclasses.replace does it, which is slow
+        tensor.recipe = Recipe(made.function, made.args, made.kwargs, made.in_place, part, tensor.ramp, like)
+    if tensor.ramp is None:
+        contents = extent_of_contents(tensor.value)
+        tensor.extent = contents or extent_after(name, args, kwargs, tensor, part or 0)
+
+
 def note_number(tensor: SymbolicTensor) -> None:
     """Note that a 0-d tensor holds a known size."""
-    tensor.recipe = Recipe(torch.tensor, (tensor.value,), {"dtype": tensor.kind})
-    tensor.ramp = Ramp(tensor.value, ()) if tensor.kind in EXACT and tensor.kind is not torch.bool else None
+    number = tensor.value
+    tensor.recipe, tensor.ramp = _of_number(number if type(number) is int else number.expr, tensor.kind)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_number(number: int | Expr, kind: torch.dtype) -> tuple[Recipe, Ramp | None]:
+    """How a 0-d tensor with this number comes about, and what it holds. Audio codecs have hundreds of them."""
+    size = number if isinstance(number, int) else dims.of(number)
+    ramp = Ramp(size, ()) if kind in EXACT and kind is not torch.bool else None
+    return Recipe(torch.tensor, (size,), {"dtype": kind}), ramp
 
 
 def _note_change(call: Call, tensor: SymbolicTensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
