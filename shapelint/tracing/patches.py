@@ -398,17 +398,58 @@ def _related(namespace: Namespace) -> tuple[str, ...]:
     if known is not None and known[0] is namespace and known[1] == len(namespace):
         return known[2]
     found: dict[str, None] = {}
+    packages = list(_imported_by_functions(namespace))
     for value in list(namespace.values()):
         if isinstance(value, ModuleType):
-            name: str | None = value.__name__
+            packages.append(value)
         elif isinstance(value, (FunctionType, type)):
-            name = value.__module__
-        else:
-            continue
-        if not _is_foreign(name) and name in sys.modules:
-            found[str(name)] = None
+            _add_module(found, value.__module__)
+    for package in packages:
+        _add_module(found, package.__name__)
+    for module in _defining(packages, namespace):
+        _add_module(found, module)
     _neighbours[namespace["__name__"]] = (namespace, len(namespace), tuple(found))
     return tuple(found)
+
+
+def _add_module(found: dict[str, None], name: str | None) -> None:
+    if not _is_foreign(name) and name in sys.modules:
+        found[str(name)] = None
+
+
+def _defining(packages: Iterable[ModuleType], namespace: Namespace) -> Iterator[str]:
+    """Where the functions are defined that code calls as ``package.function``."""
+    own = [vars(package) for package in packages if not _is_foreign(package.__name__)]
+    if not own:
+        return
+    for name in _names_used_in(namespace):
+        for exported in own:
+            value = exported.get(name)
+            if isinstance(value, FunctionType):
+                yield value.__module__
+
+
+def _imported_by_functions(namespace: Namespace) -> Iterator[ModuleType]:
+    """Modules of which a function says ``from package import function`` when it is called."""
+    for name in _names_used_in(namespace):
+        module = sys.modules.get(name)
+        if module is not None and name not in namespace and not _is_foreign(name):
+            yield module
+
+
+def _names_used_in(namespace: Namespace) -> set[str]:
+    """The global names, attributes and modules that a module's functions and methods speak of."""
+    used: set[str] = set()
+    for value in list(namespace.values()):
+        if getattr(value, "__module__", None) != namespace["__name__"]:
+            continue
+        members = list(vars(value).values()) if isinstance(value, type) else [value]
+        codes = [member.__code__ for member in members if isinstance(member, FunctionType)]
+        while codes:
+            code = codes.pop()
+            used.update(code.co_names)
+            codes += [part for part in code.co_consts if isinstance(part, CodeType)]
+    return used
 
 
 def namespaces_of(classes: Iterable[type[nn.Module]]) -> list[Namespace]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import importlib.util
 import math
 import subprocess
@@ -254,3 +255,38 @@ def test_classes_of_python_are_dtypes(forward: Callable[[Tensor], Any]) -> None:
     _agrees(Forward(forward))
     assert torch.zeros(1, dtype=int).dtype == torch.int64
     assert not hasattr(torch.zeros, "__wrapped__")
+
+
+_PACKAGE = {
+    "__init__.py": "from .work import halved\n",
+    "work.py": """
+import functools
+
+@functools.lru_cache(None)
+def _half(size):
+    return size // 2
+
+def halved(x):
+    return x[..., : _half(x.shape[-1])]
+""",
+}
+_CALLERS = {
+    "of_package": ("import PACKAGE", "return PACKAGE.halved(x)"),
+    "where_called": ("", "from PACKAGE import halved; return halved(x)"),
+}
+
+
+@pytest.mark.parametrize("caller", _CALLERS)
+def test_cached_helpers_of_a_package_are_called_as_they_are_written(
+    caller: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = f"halving_{caller}"
+    (tmp_path / package).mkdir()
+    for name, text in _PACKAGE.items():
+        (tmp_path / package / name).write_text(text)
+    before, body = (line.replace("PACKAGE", package) for line in _CALLERS[caller])
+    net = f"from torch import nn\n{before}\nclass Net(nn.Module):\n    def forward(self, x): {body}\n"
+    (tmp_path / f"net_{caller}.py").write_text(net)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module(package)
+    _agrees(importlib.import_module(f"net_{caller}").Net())
