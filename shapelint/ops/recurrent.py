@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from shapelint.ops.dimensions import Shape
+from shapelint.ops.extents import extent_of
 from shapelint.ops.registry import Spec, TensorLike, Unsupported, is_tensor, shape_rule
-from shapelint.sizes import Size, require
+from shapelint.sizes import Size, implied, require, smin
+from shapelint.sizes.path import content_count
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What is known of the numbers in ``batch_sizes``: how many sequences of how many steps were packed."""
+
+    sequences: Size
+    steps: Size
 
 
 def _require_shape(actual: Shape, expected: Shape, what: str) -> None:
@@ -48,35 +61,47 @@ def _batch_first(output: Shape, batch_first: bool) -> Spec:
 
 def _layer_shapes(module: Any, input: Any) -> tuple[Shape, Shape, Shape]:
     """The shapes of a recurrent module's output, hidden state and (for an LSTM) cell state."""
-    if isinstance(input, PackedSequence):
-        raise Unsupported("a packed sequence: its sizes depend on the lengths inside")
-    shape = input.shape
-    length, batch = _sequence(shape, module.batch_first)
-    _require_features(shape, module.input_size)
     directions = 2 if module.bidirectional else 1
     hidden, projected = module.hidden_size, module.proj_size or module.hidden_size
     layers = module.num_layers * directions
-    output = _output(length, batch, projected * directions, module.batch_first)
+    output: Shape
+    batch: Shape
+    if isinstance(input, PackedSequence):
+        output, batch = (input.data.shape[0], projected * directions), (_sequences(input.batch_sizes),)
+        require(len(input.data.shape) == 2, "what is packed has {} dimensions, and not 2", len(input.data.shape))
+        _require_features(input.data.shape, module.input_size)
+    else:
+        length, batch = _sequence(input.shape, module.batch_first)
+        _require_features(input.shape, module.input_size)
+        output = _output(length, batch, projected * directions, module.batch_first)
     return output, (layers, *batch, projected), (layers, *batch, hidden)
 
 
+def _made(input: Any, output: Shape, batch_first: bool) -> Any:
+    """A recurrent layer's output, packed if its input is."""
+    if isinstance(input, PackedSequence):
+        made: Any = Spec(output, input.data.dtype)
+        return PackedSequence(made, *input[1:])
+    return _batch_first(output, batch_first)
+
+
 @shape_rule(nn.GRU, nn.RNN)
-def gru_or_rnn_module(module: Any, input: TensorLike, hx: TensorLike | None = None) -> tuple[Spec, Spec]:
+def gru_or_rnn_module(module: Any, input: Any, hx: TensorLike | None = None) -> tuple[Any, Spec]:
     output, hidden, _ = _layer_shapes(module, input)
     if hx is not None:
         _require_shape(hx.shape, hidden, "the hidden state")
-    return _batch_first(output, module.batch_first), Spec(hidden)
+    return _made(input, output, module.batch_first), Spec(hidden)
 
 
 @shape_rule(nn.LSTM)
 def lstm_module(
-    module: Any, input: TensorLike, hx: tuple[TensorLike, TensorLike] | None = None
-) -> tuple[Spec, tuple[Spec, Spec]]:
+    module: Any, input: Any, hx: tuple[TensorLike, TensorLike] | None = None
+) -> tuple[Any, tuple[Spec, Spec]]:
     output, hidden, cell = _layer_shapes(module, input)
     if hx is not None:
         _require_shape(hx[0].shape, hidden, "the hidden state")
         _require_shape(hx[1].shape, cell, "the cell state")
-    return _batch_first(output, module.batch_first), (Spec(hidden), Spec(cell))
+    return _made(input, output, module.batch_first), (Spec(hidden), Spec(cell))
 
 
 @shape_rule("lstm")
@@ -188,3 +213,56 @@ def lstm_cell(
     _require_shape(hx[0].shape, hidden, "the hidden state")
     _require_shape(hx[1].shape, hidden, "the cell state")
     return Spec(hidden), Spec(hidden)
+
+
+# -- sequences of several lengths ----------------------------------------------------------------------------
+
+
+@shape_rule("_pack_padded_sequence")
+def pack_padded_sequence(input: TensorLike, lengths: TensorLike, batch_first: bool) -> tuple[Spec, Spec]:
+    """The steps of all sequences that are none of padding; lengths that data decide are taken to be fit."""
+    if len(input.shape) < 2 or len(lengths.shape) != 1:
+        raise Unsupported("a packed sequence of other than steps, batch and features")
+    steps, batch = input.shape[:2] if not batch_first else (input.shape[1], input.shape[0])
+    require(lengths.shape[0] == batch, "there are {} sequences and {} lengths", batch, lengths.shape[0])
+    for size in input.shape:
+        require(size >= 1, "an empty tensor cannot be packed (its shape is {})", tuple(input.shape))
+    longest, total = _lengths(lengths, steps, batch)
+    return Spec((total, *input.shape[2:])), Spec((longest,), torch.int64, Packed(batch, steps))
+
+
+def _lengths(lengths: Any, steps: Size, batch: Size) -> tuple[Size, Size]:
+    """The largest length, and how many steps are packed: no more than there are, whatever the lengths say."""
+    known = lengths.value if hasattr(lengths, "value") else lengths.tolist()
+    if isinstance(known, list):
+        for one, other in itertools.pairwise(known):
+            require(one >= other, "the lengths of packed sequences are not sorted: {}", tuple(known))
+        require(known[-1] >= 1, "a sequence of length {} cannot be packed", known[-1])
+        return known[0], sum(smin(length, steps) for length in known)
+    between = extent_of(lengths)
+    if between is not None and implied(between.low == between.high):
+        require(between.low >= 1, "a sequence of length {} cannot be packed", between.low)
+        return between.low, smin(between.low, steps) * batch
+    return content_count(steps, 1), content_count(steps * batch, batch)
+
+
+@shape_rule("_pad_packed_sequence")
+def pad_packed_sequence(
+    data: TensorLike, batch_sizes: TensorLike, batch_first: bool, padding_value: Any, total_length: Size
+) -> tuple[Spec, Spec]:
+    batch, rest = _sequences(batch_sizes), data.shape[1:]
+    longest = batch_sizes.shape[0]
+    require(total_length >= longest, "sequences of up to {} steps are padded to {}", longest, total_length)
+    shape = (batch, total_length, *rest) if batch_first else (total_length, batch, *rest)
+    order = (1, 0, *range(2, len(shape))) if batch_first else None
+    return Spec(shape, order=order), Spec((batch,), torch.int64)
+
+
+def _sequences(batch_sizes: Any) -> Size:
+    """How many sequences were packed."""
+    known = getattr(batch_sizes, "value", None)
+    if not isinstance(known, Packed):
+        raise Unsupported("a packed sequence: its sizes depend on the lengths inside")
+    longest = batch_sizes.shape[0]
+    require(longest <= known.steps, "a sequence of length {} was packed that has {} steps", longest, known.steps)
+    return known.sequences

@@ -7,8 +7,9 @@ Adding an operation is one function::
         return Spec(input.shape)
 
 A name is looked up in ``torch``, ``torch.Tensor``, ``torch.nn.functional`` and the C modules behind them,
-and everything found is registered; a dotted name ("fft.rfft") in ``torch.<...>``. Functions and
-``nn.Module`` classes are registered as they are. A module class's rule is called with the module first.
+and everything found is registered; a dotted name ("fft.rfft") in ``torch.<...>``. An operator of another package
+("torchvision::nms") is registered by its name, and need not be there. Functions and ``nn.Module`` classes are
+registered as they are. A module class's rule is called with the module first.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Runs:
 
 _FUNCTION_RULES: dict[Any, Rule] = {}
 _MODULE_RULES: dict[type[nn.Module], Rule] = {}
+_OPERATOR_RULES: dict[str, Rule] = {}
 _NAMESPACES: tuple[Any, ...] = (
     torch,
     torch.Tensor,
@@ -93,6 +95,9 @@ def shape_rule(*targets: Target) -> Callable[[RuleT], RuleT]:
 
     def register(rule: RuleT) -> RuleT:
         for target in targets:
+            if isinstance(target, str) and "::" in target:
+                _note(_OPERATOR_RULES, target, rule)
+                continue
             for found in resolve(target):
                 _add(found, rule)
         return rule
@@ -104,6 +109,12 @@ function_rule: Callable[[Any], Rule | None] = _FUNCTION_RULES.get
 """The rule of a torch function, method or operator, if it has one."""
 
 
+def operator_rule(func: Any) -> Rule | None:
+    """The rule of another package's operator, which may have been loaded after the rules were."""
+    name = getattr(func, "_qualified_op_name", None) or getattr(getattr(func, "_schema", None), "name", None)
+    return _OPERATOR_RULES.get(name) if isinstance(name, str) else None
+
+
 def module_rule(module: nn.Module) -> Rule | None:
     """The rule of exactly this module's class: a subclass may have another ``forward``."""
     return _MODULE_RULES.get(type(module))
@@ -112,7 +123,7 @@ def module_rule(module: nn.Module) -> Rule | None:
 def rules_in(*modules: ModuleType) -> tuple[Rule, ...]:
     """The rules that these modules define, of functions and layers."""
     names = {module.__name__ for module in modules}
-    rules = (*_FUNCTION_RULES.values(), *_MODULE_RULES.values())
+    rules = (*_FUNCTION_RULES.values(), *_MODULE_RULES.values(), *_OPERATOR_RULES.values())
     return tuple(dict.fromkeys(rule for rule in rules if rule.__module__ in names))
 
 
@@ -138,7 +149,10 @@ def is_tensor(value: Any) -> TypeGuard[TensorLike]:
 
 def _add(target: Any, rule: Rule) -> None:
     is_module = isinstance(target, type) and issubclass(target, nn.Module)
-    table: dict[Any, Rule] = _MODULE_RULES if is_module else _FUNCTION_RULES
+    _note(_MODULE_RULES if is_module else _FUNCTION_RULES, target, rule)
+
+
+def _note(table: dict[Any, Rule], target: Any, rule: Rule) -> None:
     known = table.get(target)
     if known is not None and known is not rule:
         raise ValueError(f"{target!r} already has the shape rule {known.__module__}.{known.__qualname__}")

@@ -20,7 +20,7 @@ from torch import nn
 from shapelint.limits import Limits
 from shapelint.ops.dtypes import REQUIREMENTS, DtypeError, check_dtypes
 from shapelint.ops.layout import is_followed, layout_after, placed_in
-from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, name_of
+from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, name_of, operator_rule
 from shapelint.sizes import Condition, Dim, Domain, SizeError, TooComplex, Undecided, require
 from shapelint.sizes import dim as dims
 from shapelint.sizes import expr as ex
@@ -118,6 +118,13 @@ class Operations:
             plain = getattr(func, "_torchdynamo_inline", None)
             if plain is not None:
                 return plain(*args, **kwargs)
+        return self._of_package(func, args, kwargs)
+
+    def _of_package(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function that is none of torch's: another package's operator may have a rule by its name."""
+        rule = operator_rule(func)
+        if rule is not None:
+            return self.step(rule, "function", func, self.layers[-1], args, kwargs)
         return self._probe(func, args, kwargs, f"{name_of(func)} has no shape rule")
 
     def _written_into(

@@ -23,6 +23,7 @@ import torch
 import torch.utils.checkpoint
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import rnn
 
 from shapelint.sizes import Condition, Dim, Ratio, smax, smin
 from shapelint.sizes import path as paths
@@ -248,6 +249,18 @@ def _new_tensor(cls: Any, *args: Any, **kwargs: Any) -> Any:
     if len(args) == 1 and isinstance(given, (list, tuple)) and not isinstance(given, torch.Size):
         return torch.tensor(given, dtype=torch.float32)
     return torch.empty(*args, dtype=torch.float32)
+
+
+_original_packing: Any = rnn._packed_sequence_init_args
+
+
+def _pack(data: Any, batch_sizes: Any = None, sorted_indices: Any = None, unsorted_indices: Any = None) -> Any:
+    """What a packed sequence is made of, without asking whether its ``batch_sizes`` are on the CPU."""
+    if type(batch_sizes) is not SymbolicTensor:
+        return _original_packing(data, batch_sizes, sorted_indices, unsorted_indices)
+    if unsorted_indices is None:
+        unsorted_indices = rnn.invert_permutation(sorted_indices)
+    return data, batch_sizes, sorted_indices, unsorted_indices
 
 
 def _as_on_cpu(function: Any) -> Any:
@@ -625,7 +638,16 @@ class Patches:
         # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them
         self.exchange(nn.Module, "to", _as_it_is)
         self.exchange(nn.Module, "_apply", _as_it_is)
+        self.set(rnn, "_packed_sequence_init_args", _pack)
         self.let_autocast_know_meta()
+        self.let_classes_be_judged_at_once()
+
+    def let_classes_be_judged_at_once(self) -> None:
+        """torchvision goes through as many classes as there are where boxes are many; their number changes no size."""
+        boxes = sys.modules.get("torchvision.ops.boxes")
+        at_once = getattr(boxes, "_batched_nms_coordinate_trick", None)
+        if at_once is not None and hasattr(boxes, "_batched_nms_vanilla"):
+            self.set(boxes, "_batched_nms_vanilla", at_once)
 
     def let_autocast_know_meta(self) -> None:
         """``torch.autocast(x.device.type)`` as models write it, where ``x`` is on the meta device."""

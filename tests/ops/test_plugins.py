@@ -119,3 +119,22 @@ def test_a_broken_one_is_told_once_with_its_package(place: Path, value: str, rea
     assert checked.returncode == 0
     assert checked.stderr.count(told) == 1
     assert checked.stderr.startswith(f"shapelint: {told}")
+
+
+NAMING = """
+import shapelint
+from shapelint.ops.registry import Spec
+
+
+@shapelint.shape_rule("halves::halve")
+def halve_shape(x):
+    return Spec((*x.shape[:-1], (x.shape[-1] + 1) // 2))
+"""
+
+
+def test_an_operator_is_named_without_its_package(place: Path) -> None:
+    (place / "naming.py").write_text(NAMING)
+    install(place, "naming")
+    assert python(place, "-c", "import naming, sys; assert 'halves' not in sys.modules").returncode == 0
+    asked = python(place, "-c", ASK)
+    assert (asked.stdout.strip(), asked.stderr) == ("proven", "")

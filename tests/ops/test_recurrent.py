@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import rnn
 
+import shapelint
 from shapelint.ops import recurrent
 from shapelint.ops.registry import Unsupported, function_rule, module_rule
+from tests import oracle
 from tests.ops.against_torch import check, shaped
 
 assert recurrent.__name__  # importing it registers the rules
@@ -94,3 +97,109 @@ def test_a_packed_sequence_is_said_to_be_beyond_the_rule() -> None:
     weights = [parameter.detach() for parameter in module.parameters()]
     with pytest.raises(Unsupported):
         function(packed.data, packed.batch_sizes, torch.ones(1, 2, 3), weights, True, 1, 0.0, False, False)
+
+
+class Packing(nn.Module):
+    """A recurrent layer around which sequences are packed and padded again."""
+
+    def __init__(
+        self, family: Any, lengths: Any, *, is_sorted: bool = True, total: bool = False, **options: Any
+    ) -> None:
+        super().__init__()
+        self.recurrent = family(5, 7, 2, **options)
+        self.lengths, self.is_sorted, self.total = lengths, is_sorted, total
+
+    def forward(self, x: torch.Tensor) -> Any:
+        batch_first = self.recurrent.batch_first
+        batch, steps = x.shape[:2] if batch_first else (x.shape[1], x.shape[0])
+        lengths = self.lengths(x, batch, steps)
+        packed, state = self.recurrent(rnn.pack_padded_sequence(x, lengths, batch_first, self.is_sorted))
+        total = steps if self.total else None
+        padded, found = rnn.pad_packed_sequence(packed, batch_first, total_length=total)
+        return padded, found, state
+
+
+def _counted(x: torch.Tensor, batch: int, steps: int) -> torch.Tensor:
+    return (x.abs().sum(2) > 4).sum(1 if x.shape[0] == batch else 0).clamp(min=1)
+
+
+_LENGTHS = {
+    "all": lambda x, batch, steps: torch.full((batch,), steps),
+    "two": lambda x, batch, steps: [steps, steps - 1],
+    "fixed": lambda x, batch, steps: torch.tensor([4, 2]),
+    "unsorted": lambda x, batch, steps: [steps - 1, steps],
+}
+
+
+def _agree(make: Any, inputs: Any) -> shapelint.Analysis:
+    analysis = shapelint.analyze(make(), inputs)
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    sizes = [{"N": n, "T": t} for n, t in itertools.product(range(1, 7), range(1, 8))]
+    differing = oracle.same_answer(analysis, oracle.Oracle(make, inputs, "cpu"), sizes)
+    assert not differing, "\n".join(map(str, differing[:5]))
+    return analysis
+
+
+@pytest.mark.parametrize("lengths", list(_LENGTHS))
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_sequences_packed_to_known_lengths(lengths: str, batch_first: bool) -> None:
+    inputs = ("N", "T", 5) if batch_first else ("T", "N", 5)
+    for family in (nn.LSTM, nn.GRU, nn.RNN):
+        _agree(lambda f=family: Packing(f, _LENGTHS[lengths], batch_first=batch_first), inputs)
+
+
+@pytest.mark.parametrize("total", [False, True])
+def test_sequences_packed_to_lengths_that_data_decide(total: bool) -> None:
+    def make() -> nn.Module:
+        options: dict[str, Any] = {"batch_first": True, "bidirectional": True, "proj_size": 3}
+        return Packing(nn.LSTM, _counted, is_sorted=False, total=total, **options)
+
+    analysis = _agree(make, ("N", "T", 5))
+    padded, found, (hidden, cell) = analysis.output_shape(N=3, T=6)
+    assert padded == (3, 6 if total else shapelint.DATA_DEPENDENT, 6)
+    assert (found, hidden, cell) == ((3,), (4, 3, 3), (4, 3, 7))
+
+
+def test_padded_steps_do_not_match_the_input_where_data_decide_them() -> None:
+    class Joining(Packing):
+        def forward(self, x: torch.Tensor) -> Any:
+            return torch.cat([x, super().forward(x)[0]], 2)
+
+    analysis = shapelint.analyze(Joining(nn.GRU, _counted, is_sorted=False, batch_first=True), ("N", "T", 5))
+    assert analysis.certainty == "enumerated"
+
+
+def test_a_packed_sequence_that_is_not_padded_again() -> None:
+    """Lengths beyond the input's are refused by the layer only."""
+
+    class Packed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(5, 7)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(rnn.pack_padded_sequence(x, [4, 2]).data)  # type: ignore[no-any-return]
+
+    _agree(Packed, ("T", "N", 5))
+
+
+def test_padded_sequences_do_not_lie_row_by_row() -> None:
+    class Viewing(Packing):
+        def forward(self, x: torch.Tensor) -> Any:
+            return super().forward(x)[0].view(-1, 7)
+
+    analysis = _agree(lambda: Viewing(nn.GRU, _LENGTHS["all"], batch_first=True), ("N", "T", 5))
+    assert not analysis.accepts(N=2, T=2)
+
+
+def test_the_initial_state_of_a_packed_sequence() -> None:
+    class Starting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.recurrent = nn.GRU(5, 7)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            lengths = torch.full((x.shape[1],), x.shape[0])
+            return self.recurrent(rnn.pack_padded_sequence(x, lengths), torch.zeros(1, 3, 7))[1]
+
+    assert not _agree(Starting, ("T", "N", 5)).accepts(N=2, T=2)
