@@ -112,8 +112,20 @@ def read_property(func: Any, tensor: SymbolicTensor) -> Any:
         return func(tensor)
 
 
-def set_property(func: Any, tensor: SymbolicTensor, value: Any) -> None:
+def can_set(func: Any, tensor: Any, value: Any) -> bool:
+    """Whether a property can be set: ``self.weight.data = x`` of a tensor of the model, which keeps its sizes."""
+    if type(tensor) is SymbolicTensor:
+        return True
+    if func != torch.Tensor.data.__set__ or type(value) is not SymbolicTensor:  # type: ignore[attr-defined]
+        return False
+    sizes = tuple(value.sizes)
+    return all(type(size) is int for size in sizes) and sizes == tensor.shape and value.dtype == tensor.dtype
+
+
+def set_property(func: Any, tensor: Any, value: Any) -> None:
     """``y.data = x`` makes ``y`` what ``x`` is; what else can be set (``requires_grad``) changes no size."""
-    if func == torch.Tensor.data.__set__ and type(value) is SymbolicTensor:  # type: ignore[attr-defined]
+    if type(tensor) is not SymbolicTensor:
+        _forget_contents((tensor, value))
+    elif func == torch.Tensor.data.__set__ and type(value) is SymbolicTensor:  # type: ignore[attr-defined]
         tensor.sizes, tensor.call, tensor.value, tensor.strided = value.sizes, value.call, value.value, value.strided
         tensor.ramp, tensor.extent, tensor.recipe = value.ramp, value.extent, value.recipe

@@ -111,7 +111,7 @@ class Operations:
             return self.step(rule, "function", func, self.layers[-1], args, kwargs)
         if getattr(func, "__name__", "") == "__get__":
             return eager.read_property(func, args[0])
-        if getattr(func, "__name__", "") == "__set__" and type(args[0]) is SymbolicTensor:
+        if getattr(func, "__name__", "") == "__set__" and eager.can_set(func, args[0], args[1]):
             self.path.forget_steps()
             return eager.set_property(func, args[0], args[1])
         if isinstance(func, torch.jit.ScriptFunction):

@@ -28,7 +28,7 @@ from torch.nn.utils import rnn
 from shapelint.sizes import Condition, Dim, Ratio, smax, smin
 from shapelint.sizes import path as paths
 from shapelint.sizes.expr import is_count
-from shapelint.tracing import dtypes, floats
+from shapelint.tracing import dtypes, floats, vmapping
 from shapelint.tracing.floats import FRACTIONS, SYMBOLIC, OpaqueFloat
 from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
 from shapelint.tracing.loops.repeated import Repeated
@@ -631,6 +631,8 @@ class Patches:
         self.set(functools, "lru_cache", _lru_cache)
         self.set(functools, "cache", _lru_cache)
         self.set(torch.utils.checkpoint, "checkpoint", _checkpoint)
+        self.set_functions(torch._functorch.vmap, vmapping.FUNCTIONS)
+        self.set(torch._functorch.apis, "vmap_impl", vmapping.in_one_piece)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
         self.set_functions(torch, dtypes.FUNCTIONS)
         self.exchange(torch.autograd.Function, "apply", _apply)

@@ -91,6 +91,25 @@ def test_a_tensor_that_takes_the_place_of_another(forward: Callable[[Tensor], An
     _agrees(Forward(forward))
 
 
+class Renormalised(nn.Module):
+    """A model that keeps a weight of its own within bounds, as it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.weight.data = torch.renorm(self.weight.data, 2, 0, 1.0)
+        return torch.einsum("bchw,dc->bdhw", x, self.weight)[..., 1:]
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_weight_that_is_set_anew(device: str) -> None:
+    analysis = shapelint.analyze(Renormalised().to(device), ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert analysis.output_shape(N=2, H=5, W=7) == (2, 4, 5, 6)
+
+
 LATER = """
 import torch, shapelint
 class Importing(torch.nn.Module):
