@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 PARTS = '''
 import torch
@@ -129,9 +130,36 @@ class Inner(nn.Module):
         return self.caching(x, cache=cache, at=at)
 
 
+class Looking(nn.Module):
+    """Takes no more of what is kept than it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.caching, self.same = Caching(1), Same()
+
+    def forward(self, x, kept, how):
+        before = kept[0]
+        if how == "not":
+            kept[0] = x
+        if how == "not" or before is None:
+            return x + 1
+        if how == "shape":
+            return F.pad(x, (0, 0, 0, before.shape[1] % 3))
+        if how == "dtype":
+            return F.pad(x, (0, 0, 0, 2 if before.dtype is torch.float64 else 1))
+        if how == "memory":
+            return F.pad(x, (0, 0, 0, 2 if before.is_contiguous() else 1))
+        if how == "result":
+            return self.same(before)
+        if how == "deep":
+            return self.caching(x, [before], [0])
+        return torch.cat([x, before.to(x.dtype)], 1) if x.shape[1] > 2 else x
+
+
 class Model(nn.Module):
     def __init__(self):
         super().__init__()
+        self.looking = Looking()
         self.caching = Caching(2)
         self.keyed = Keyed()
         self.marking = Marking()
@@ -151,7 +179,7 @@ class Model(nn.Module):
         self.replacing.items[0] = None
         self.marking.seen = x[:, :1]
         cache, box, other, at, keyed, y = [None, None], [None], [None], [0], None, x
-        outs = []
+        outs, kept = [], [None]
 '''
 CHUNKS = (
     *["x[:, t : t + 1]"] * 2,
@@ -193,6 +221,17 @@ CALLS = (
     *["y = self.cropping(y)"] * 2,
     "y = y[:, :5]",
 )
+LOOKS = (
+    *['y = self.looking(y, kept, "not")'] * 2,
+    *(f'y = self.looking(y, kept, "{how}")' for how in ("shape", "dtype", "memory", "result", "deep", "in part")),
+    "y = y if kept[0] is None else torch.cat([y, kept[0].to(y.dtype)], 1)",
+    "kept = [y]",
+    "kept[0] = y.double()",
+    "kept[0] = y[:, :2].contiguous()",
+    "kept[0] = y[:, -1:]",
+    "y = self.cropping(y)",
+)
+"""Calls of parts that look at some of what they are given, and what these are given."""
 CONDITIONS = ("T > 5", "t == 0", "t > 1", "t % 2", "y.shape[1] > 2", "at[0] > 2", "T > 9")
 LOOPS = (
     *["for t in range(T):"] * 3,
@@ -210,17 +249,17 @@ ENDS = (
 )
 
 
-def source(seed: int) -> str:
-    """A module with a class ``Model`` that takes a tensor (N, T, 4)."""
+def source(seed: int, calls: Sequence[str] = CALLS) -> str:
+    """A module with a class ``Model`` that takes a tensor (N, T, 4) and makes some of these calls."""
     chosen = random.Random(seed)
     lines = []
     for _ in range(chosen.randint(0, 2)):
-        lines.append(chosen.choice(CALLS))
+        lines.append(chosen.choice(calls))
     for _ in range(chosen.randint(1, 2)):
         lines.append(chosen.choice(LOOPS))
         lines.append(f"    y = {chosen.choice(CHUNKS)}")
         for _ in range(chosen.randint(1, 4)):
-            call = chosen.choice(CALLS)
+            call = chosen.choice(calls)
             if chosen.random() < 0.2:
                 lines.append(f"    if {chosen.choice(CONDITIONS)}:")
                 call = f"    {call}"

@@ -54,8 +54,11 @@ def layout_after(
         return None if order is None else placed_in(made, order)
     if before is None and follow in _KEEPING:
         return None
+    in_order = before is None or before.in_order
     if follow is _dense and (name in _UNTOUCHED or (rule in _CONVERSIONS and input.dtype == result.dtype)):
         follow = _same
+    if in_order and follow in (_dense, _formatted):
+        return None  # which takes no strides to tell
 
     def find() -> Placement | None:
         placement = (before.placement() if before is not None else None) or contiguous(sizes)
@@ -64,7 +67,15 @@ def layout_after(
         after = follow(placement, sizes, made, args, kwargs, rule)
         return None if after is None or _is_contiguous(after, made) else after
 
-    return Layout(find)
+    return Layout(find, in_order=in_order and (follow is _same or (follow is _moved and _only_cuts(rule, args))))
+
+
+def _only_cuts(rule: Rule, args: tuple[Any, ...]) -> bool:
+    """Whether it is a subscript that leaves all dimensions where they are."""
+    if rule is not indexing.getitem:
+        return False
+    parts = args[0] if type(args[0]) is tuple else (args[0],)
+    return all(type(part) is slice or part is ... for part in parts)
 
 
 def placed_in(sizes: Shape, order: Sequence[int]) -> Layout:

@@ -25,15 +25,24 @@ UNKNOWN = Placement((), (), known=False)
 
 
 class Layout:
-    """The placement of a tensor, found out when someone asks; ``None`` where it is contiguous."""
+    """The placement of a tensor, found out when someone asks; ``None`` where it is contiguous.
 
-    __slots__ = ("_find", "_found")
+    Attributes:
+        in_order: it is known beforehand that the dimensions lie one in the other as they are numbered, gaps or not.
+        askers: sets that are to have this object's id once someone has asked.
+    """
 
-    def __init__(self, find: Callable[[], Placement | None]) -> None:
+    __slots__ = ("_find", "_found", "askers", "in_order")
+
+    def __init__(self, find: Callable[[], Placement | None], *, in_order: bool = False) -> None:
+        self.in_order = in_order
         self._find: Callable[[], Placement | None] | None = find
         self._found: Placement | None = None
+        self.askers: list[set[int]] = []
 
     def placement(self) -> Placement | None:
+        for ids in self.askers:
+            ids.add(id(self))
         if self._find is not None:
             self._found, self._find = self._find(), None
         return self._found

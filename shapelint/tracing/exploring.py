@@ -24,6 +24,7 @@ from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
 from shapelint.tracing.contents import note_unknown_change
 from shapelint.tracing.counts import Counts
+from shapelint.tracing.looking import look_at
 from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
@@ -492,7 +493,7 @@ def keep_shapes(outcome: Outcome, written: Written, saved: Saved) -> None:
     def kept(value: Any) -> Any:
         leaves: list[Any] = []
         structure = joining.flatten(value, leaves, callers)
-        copies = iter([tensor_with(vars(leaf)) if id(leaf) in changed else leaf for leaf in leaves])
+        copies = iter([tensor_with(look_at(leaf)) if id(leaf) in changed else leaf for leaf in leaves])
         return joining.unflatten(structure, lambda: next(copies))
 
     outcome.value, outcome.state, outcome.kept = kept(outcome.value), kept(outcome.state), kept(outcome.kept)

@@ -28,6 +28,7 @@ from shapelint.sizes.settling import Settling
 from shapelint.tracing import eager, handlers, places
 from shapelint.tracing.contents import is_in_place, note_contents, note_number, note_unknown_change
 from shapelint.tracing.exploring import ExploringPath
+from shapelint.tracing.looking import look_at
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.loops.rounds import JOINING, Plan, Site, at_beginning, joined_in
 from shapelint.tracing.loops.symbols import names_in
@@ -435,7 +436,7 @@ def _settled(value: Any, settling: Settling) -> Any:
     if type(value) is SymbolicTensor:
         sizes = _settled(value.sizes, settling)
         same = all(map(operator.is_, sizes, value.sizes))
-        return value if same else tensor_with({**vars(value), "sizes": sizes})
+        return value if same else tensor_with({**look_at(value), "sizes": sizes})
     if isinstance(value, Dim):
         return dims.of(settling.size(value.expr))
     if type(value) in (list, tuple):

@@ -11,8 +11,10 @@ from torch import nn
 
 from shapelint.limits import Limits
 from shapelint.sizes import Domain
+from shapelint.sizes import expr as ex
 from shapelint.tracing import state
 from shapelint.tracing.keys import Keys
+from shapelint.tracing.looking import Watch
 from shapelint.tracing.loops.rounds import Plan, Site
 from shapelint.tracing.operations import Operations
 from shapelint.tracing.remembering import Memory, Question, Remembered, ask, pattern_of, replaced
@@ -98,7 +100,7 @@ class Recalling(Operations):
             self.path.counts.changes(),
         )
 
-    def remember(self, question: Question, before: Marks, value: Any) -> None:
+    def remember(self, question: Question, watch: Watch, before: Marks, value: Any) -> None:
         """Keep what a call has done, if that is known: it has changed nothing but lists and dicts that it could see."""
         after, path = self.marks(), self.path
         same = (before.changes, before.suspects, before.accidents) == (after.changes, after.suspects, after.accidents)
@@ -108,18 +110,22 @@ class Recalling(Operations):
         if not question.tensors_are_as_before() or any(id(altered) not in seen for altered in self._altered()):
             return
         pattern = pattern_of(question, value)
-        if pattern is None:
+        looks = question.looked_at(watch)  # by the pattern too: how a result lies in memory
+        symbols = question.symbols_of(looks)
+        if pattern is None or any(map(ex.is_derived, symbols)):
             return
         rounds = {*(each.number for each in path.rounds), *path.over}
-        of_rounds = before.rounds != after.rounds or not rounds.isdisjoint(question.symbols)
+        of_rounds = before.rounds != after.rounds or not rounds.isdisjoint(symbols)
         refused = path.domain is not before.domain
         if refused and (of_rounds or path.domain.has_roots):
             return
         self.memory.keep(
             Remembered(
                 question,
+                looks,
+                symbols,
                 before.domain,
-                before.domain.project(question.symbols),
+                before.domain.project(symbols),
                 path.domain if refused else None,
                 *pattern,
                 self.calls[before.calls :],
@@ -134,7 +140,7 @@ class Recalling(Operations):
         """A call as it went when the same was asked before."""
         path = self.path
         if path.over:
-            path.check_names(question.symbols)
+            path.check_names(known.symbols)
         if known.told_in != self.memory.run:
             self._tell_again(known, question)
         elif path.domain is not known.start:

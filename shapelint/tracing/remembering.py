@@ -4,8 +4,8 @@ A model with loops over sizes is followed several times: for few rounds one by o
 whenever a loop needs another plan. Most of what it calls is asked the same again and again: tiles of the same size, a
 chunk of frames with the same frames kept from the chunk before. All that such a call may look at is written down
 beforehand (its arguments, what has been set on the model since the beginning, which of all of these are the same
-object), and afterwards all that it has done: what it returned, what it put into lists and dicts, which sizes it
-refused. What cannot be written down is never taken to be the same.
+object), and afterwards which of the tensors in it the call has looked at, and all that it has done: what it returned,
+what it put into lists and dicts, which sizes it refused. What cannot be written down is never taken to be the same.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapelint.ops.placement import Layout
 from shapelint.sizes import Dim, Domain, TooComplex
 from shapelint.sizes import expr as ex
+from shapelint.tracing.looking import Known, Watch, known_of, look_at
 from shapelint.tracing.record import Call, Failure
 from shapelint.tracing.replaying import PLAIN
 from shapelint.tracing.state import refill, same_contents
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor, tensor_with
+
+Looks = tuple[tuple[int, bool], ...]
+"""The positions of the tensors that a call has looked at, and whether how they lie in memory was part of that."""
 
 
 class _Unknown(Exception):
@@ -34,8 +39,9 @@ class Question:
     """All that a call can look at.
 
     Attributes:
-        key: equal to that of another question where both calls see the same, but for the sizes that are possible.
-        symbols: those in the sizes.
+        key: equal to that of another question where both calls see the same, but for what is known of tensors and for
+            the sizes that are possible.
+        symbols: those in the sizes that are no tensor's.
         tensors: the symbolic tensors, in the order in which they are met,
         known: and what is known of each.
         containers: the lists and dicts, in that order,
@@ -46,19 +52,61 @@ class Question:
     key: Any
     symbols: frozenset[str]
     tensors: list[SymbolicTensor]
-    known: list[dict[str, Any]]
+    known: list[Known]
     containers: list[Any]
     contents: list[Any]
     others: list[Any]
+    _shapes: dict[int, Any] = field(default_factory=dict)
+    _placements: dict[int, Any] = field(default_factory=dict)
 
     def tensors_are_as_before(self) -> bool:
         """Whether no tensor has been changed in place since."""
-        return all(_same_items(vars(tensor), known) for tensor, known in zip(self.tensors, self.known, strict=True))
+        return all(_same_items(known_of(t), known) for t, known in zip(self.tensors, self.known, strict=True))
 
     def changed(self) -> Iterator[int]:
         """The positions of the containers with other contents than before."""
         pairs = zip(self.containers, self.contents, strict=True)
         return (at for at, (container, contents) in enumerate(pairs) if not same_contents(container, contents))
+
+    def looked_at(self, watch: Watch) -> Looks:
+        """Which of the tensors a call has looked at."""
+        numbers = enumerate(map(id, self.tensors))
+        return tuple(
+            [(at, id(self.known[at]["strided"]) in watch.placed) for at, number in numbers if number in watch.seen]
+        )
+
+    def look_at(self, looks: Looks) -> None:
+        """Let the calls around know that one within them has looked at these tensors."""
+        for at, placed in looks:
+            known = look_at(self.tensors[at])
+            if placed:
+                known["strided"].placement()
+
+    def seen(self, looks: Looks) -> tuple[Any, ...]:
+        """What a call sees that looks at these tensors: equal to that of another question where it is the same."""
+        return tuple([self._seen(at, placed) for at, placed in looks])
+
+    def symbols_of(self, looks: Looks) -> frozenset[str]:
+        """The symbols in the sizes that a call sees that looks at these tensors."""
+        found = set(self.symbols)
+        for at, placed in looks:
+            known = self.known[at]
+            placement = known["strided"].placement() if placed else None
+            sizes = (*known["sizes"], *(() if placement is None else placement.strides))
+            found.update(name for size in sizes if isinstance(size, Dim) for name in size.symbols)
+        return frozenset(found)
+
+    def _seen(self, at: int, placed: bool) -> Any:
+        known = self.known[at]
+        layout: Layout | None = known["strided"]
+        if at not in self._shapes:
+            self._shapes[at] = (known["kind"], None if layout is None else layout.in_order, _formulas(known["sizes"]))
+        if not placed or layout is None:
+            return self._shapes[at], None
+        if at not in self._placements:
+            lies = layout.placement()
+            self._placements[at] = None if lies is None else (lies.known, lies.order, _formulas(lies.strides))
+        return self._shapes[at], self._placements[at]
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +114,9 @@ class Remembered:
     """One call, and all that it has done.
 
     Attributes:
-        question: what it saw.
+        question: what it could see,
+        looks: and which of the tensors in it it has looked at.
+        symbols: those in the sizes that it has seen.
         start: the sizes that it was made for,
         sizes: and those among the symbols that it could look at.
         end: the sizes that it left, ``None`` if it refused none.
@@ -80,6 +130,8 @@ class Remembered:
     """
 
     question: Question
+    looks: Looks
+    symbols: frozenset[str]
     start: Domain
     sizes: Domain
     end: Domain | None
@@ -97,7 +149,7 @@ class Remembered:
         if domain is self.start:
             return True
         try:
-            return domain.project(self.question.symbols).is_subset(self.sizes)
+            return domain.project(self.symbols).is_subset(self.sizes)
         except TooComplex:
             return False  # the call is made again, which is as right
 
@@ -109,7 +161,7 @@ class Remembered:
 
     def among(self, domain: Domain, sizes: Domain) -> Domain:
         """The sizes of this domain that are, as far as the call can tell, among those of another one."""
-        return domain.intersect(sizes.project(self.question.symbols))
+        return domain.intersect(sizes.project(self.symbols))
 
 
 @dataclass(eq=False, slots=True)
@@ -123,7 +175,7 @@ class Memory:
 
     run: int = 0
     handed_out: set[int] = field(default_factory=set)
-    _known: dict[Any, list[Remembered]] = field(default_factory=dict)
+    _known: dict[Any, dict[Looks, dict[Any, list[Remembered]]]] = field(default_factory=dict)
 
     def start(self) -> None:
         """The analysis begins anew."""
@@ -132,17 +184,21 @@ class Memory:
 
     def find(self, question: Question, domain: Domain) -> Remembered | None:
         """A call that saw the same, for these sizes and perhaps others."""
-        for known in self._known.get(question.key, ()):
-            if known.only_in in (None, self.run) and known.fits(domain):
-                return known
+        for looks, calls in self._known.get(question.key, {}).items():
+            for known in calls.get(question.seen(looks), ()):
+                if known.only_in in (None, self.run) and known.fits(domain):
+                    return known
         return None
 
     def keep(self, call: Remembered) -> None:
-        self._known.setdefault(call.question.key, []).append(call)
+        """Remember a call."""
+        by_looks = self._known.setdefault(call.question.key, {}).setdefault(call.looks, {})
+        by_looks.setdefault(call.question.seen(call.looks), []).append(call)
         self.handed_out.update(id(tensor) for tensor, _ in call.made)
 
     def value_of(self, call: Remembered, question: Question) -> Any:
         """What a call returns to one who asks the same, with its lists and dicts filled as the call did."""
+        question.look_at(call.looks)
         tensors = [self._tensor(tensor, known) for tensor, known in call.made]
         writer = _Writer(question, tensors)
         contents = [(question.containers[at], writer.write(pattern)) for at, pattern in call.contents]
@@ -175,7 +231,7 @@ def ask(module: nn.Module, given: Iterable[Any], around: Iterable[Any]) -> Quest
         return None
     if any(map(ex.is_derived, reader.symbols)):
         return None
-    known = [vars(tensor).copy() for tensor in reader.tensors]
+    known = [known_of(tensor).copy() for tensor in reader.tensors]
     contents = [container.copy() for container in reader.containers]
     return Question(
         key, frozenset(reader.symbols), reader.tensors, known, reader.containers, contents, [module, *reader.others]
@@ -205,12 +261,16 @@ def replaced(value: Any, by: dict[int, SymbolicTensor]) -> Any:
     return {name: replaced(item, by) for name, item in value.items()} if type(value) is dict else value
 
 
+def _formulas(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple([size.expr if isinstance(size, Dim) else size for size in sizes])
+
+
 _CONTENTS = frozenset({"value", "ramp", "extent", "recipe", "base", "counted"})
 """Attributes of a tensor whose contents are known, which takes more than sizes to tell."""
 
 
 def _has_known_contents(tensor: SymbolicTensor) -> bool:
-    known = vars(tensor)
+    known = known_of(tensor)
     return any(known.get(name) is not None for name in _CONTENTS)
 
 
@@ -237,8 +297,10 @@ class _Reader:
             return ("again", self._met[id(value)])
         self._met[id(value)] = len(self._met)
         if kind is SymbolicTensor:
+            if _has_known_contents(value):
+                raise _Unknown
             self.tensors.append(value)
-            return self._tensor(value)
+            return kind
         if kind is list:
             self.containers.append(value)
             return (kind, *map(self.read, value))
@@ -254,16 +316,6 @@ class _Reader:
         if type(name) not in (str, int):
             raise _Unknown
         return (type(name), name)
-
-    def _tensor(self, tensor: SymbolicTensor) -> Any:
-        if _has_known_contents(tensor):
-            raise _Unknown
-        placement = None if tensor.strided is None else tensor.strided.placement()
-        lies = None if placement is None else (placement.known, placement.order, self._sizes(placement.strides))
-        return (tensor.kind, self._sizes(tensor.sizes), lies)
-
-    def _sizes(self, sizes: Sequence[Any]) -> Any:
-        return tuple([size if type(size) is int else self.read(size) for size in sizes])
 
 
 class _Drawer:
@@ -293,7 +345,10 @@ class _Drawer:
             if _has_known_contents(value):
                 raise _Unknown
             self._patterns[id(value)] = ("made", len(self.made))
-            self.made.append((value, vars(value).copy()))
+            known = look_at(value).copy()
+            if known["strided"] is not None:
+                known["strided"].placement()  # which may look at what the call was given
+            self.made.append((value, known))
             return self._patterns[id(value)]
         raise _Unknown
 

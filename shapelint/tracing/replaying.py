@@ -16,6 +16,7 @@ from torch import nn
 
 from shapelint.sizes import Dim, Domain
 from shapelint.tracing import joining
+from shapelint.tracing.looking import look_at
 from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
 PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
@@ -65,12 +66,12 @@ def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) 
     if type(value) is SymbolicTensor:
         # what nearly every module returns
         is_callers = any(value is tensor for tensor in taken)
-        return None if is_callers else Played(module, domain, _ONE_TENSOR, ((value, vars(value).copy()),))
+        return None if is_callers else Played(module, domain, _ONE_TENSOR, ((value, look_at(value).copy()),))
     leaves: list[Any] = []
     structure = joining.flatten(value, leaves)
     if not _is_known(structure) or any(leaf is tensor for leaf in leaves for tensor in taken):
         return None
-    kept = [(leaf, vars(leaf).copy() if type(leaf) is SymbolicTensor else None) for leaf in leaves]
+    kept = [(leaf, look_at(leaf).copy() if type(leaf) is SymbolicTensor else None) for leaf in leaves]
     return Played(module, domain, structure, tuple(kept))
 
 

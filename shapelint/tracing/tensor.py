@@ -21,6 +21,7 @@ from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active, concrete
 from shapelint.tracing import texts
+from shapelint.tracing.looking import look_at, taken_off
 from shapelint.tracing.wording import DECIDES, is_told, require_told
 
 if TYPE_CHECKING:
@@ -140,11 +141,11 @@ class SymbolicTensor(torch.Tensor):
     # libraries for several frameworks (opt_einsum) tell by a class's module whose tensors they were given
     __module__ = "torch"
 
-    sizes: tuple[Size, ...]
-    kind: torch.dtype
-    call: Call | None
+    sizes: tuple[Size, ...] = taken_off("sizes")
+    kind: torch.dtype = taken_off("kind")
+    call: Call | None = taken_off("call")
     value: Any = None
-    strided: Layout | None = None
+    strided: Layout | None = taken_off("strided")
     ramp: Ramp | None = None
     extent: Extent | None = None
     recipe: Any = None
@@ -217,7 +218,7 @@ class SymbolicTensor(torch.Tensor):
         return -1  # as on the CPU
 
     def __copy__(self) -> SymbolicTensor:
-        return tensor_with(vars(self))
+        return tensor_with(look_at(self))
 
     def __len__(self) -> int:
         if not self.sizes:
@@ -370,6 +371,7 @@ def symbolic_tensor(
     tensor.sizes = sizes
     tensor.kind = dtype
     tensor.call = call
+    tensor.strided = None
     if value is not None:
         tensor.value = value
     return tensor

@@ -41,13 +41,14 @@ from shapelint.tracing.contents import join_contents
 from shapelint.tracing.exploring import Frame, Outcome
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.keys import Unwatched
+from shapelint.tracing.looking import Watch, known_of
 from shapelint.tracing.loops.rounds import Plan, Replan, Site, at_beginning, check_joined
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.operations import has_symbolic
 from shapelint.tracing.patches import Patches, eagerly, unexchanged
 from shapelint.tracing.recalling import Recalling
 from shapelint.tracing.record import Call, Failure, Trace
-from shapelint.tracing.remembering import Memory
+from shapelint.tracing.remembering import Memory, Question
 from shapelint.tracing.replaying import Alternatives, Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
 from shapelint.tracing.wording import DECIDES
@@ -289,15 +290,30 @@ class Tracer(Recalling):
         known_call = None if question is None else self.memory.find(question, self.path.domain)
         if question is not None and known_call is not None:
             return self.recall(known_call, question)
-        branches, marks = len(frame.taken), None if question is None else self.marks()
-        result = self.explore(module, args, kwargs, before if plain else None)
+        branches = len(frame.taken)
+        if question is None:
+            result = self.explore(module, args, kwargs, before if plain else None)
+        else:
+            result = self._explore_watched(module, args, kwargs, before, question)
         # a structure that was chosen is chosen again on the other paths
-        if plain and len(frame.taken) == branches:
-            # another run of a loop's round has a symbol of its own for the round's number
-            if not self.path.rounds and self._is_as(before):
-                frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
-            if question is not None and marks is not None:
-                self.remember(question, marks, result)
+        is_one = plain and len(frame.taken) == branches
+        # another run of a loop's round has a symbol of its own for the round's number
+        if is_one and not self.path.rounds and self._is_as(before):
+            frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
+        return result
+
+    def _explore_watched(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], before: State, question: Question
+    ) -> Any:
+        """Explored, and remembered with what it looks at."""
+        branches, marks, watch = len(self.path.frames[-1].taken), self.marks(), Watch()
+        watch.begin(question.tensors, question.known)
+        try:
+            result = self.explore(module, args, kwargs, before)
+            if len(self.path.frames[-1].taken) == branches:
+                self.remember(question, watch, marks, result)
+        finally:
+            watch.end(question.tensors, question.known)
         return result
 
     def _is_as(self, before: State) -> bool:
@@ -554,7 +570,7 @@ def trace(
     tables: list[dict[Any, Any]] = []
     leaves: list[Any] = []
     flatten((tuple(args), kwargs), leaves)
-    given = [(tensor, vars(tensor).copy()) for tensor in leaves if isinstance(tensor, SymbolicTensor)]
+    given = [(tensor, known_of(tensor).copy()) for tensor in leaves if isinstance(tensor, SymbolicTensor)]
     held = exploring.snapshot((*args, *kwargs.values()))
     with _turn:
         while True:

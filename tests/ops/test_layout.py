@@ -118,6 +118,13 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "windows of rows": lambda x: x.unfold(dimension=2, size=1, step=1).view(x.shape[0], -1),
     "windows by strides": lambda x: _by_strides(x, 2).view(-1, x.shape[3] // 2, 2),
     "windows by strides that overlap": lambda x: _by_strides(x, 1).view(-1, (x.shape[3] - 1) * 2),
+    "copy of a cut": lambda x: x[..., 1:].narrow(2, 0, 1).clone().view(x.shape[0], -1),
+    "copy of a cut of what is turned": lambda x: x.mT[..., 1:].clone().view(x.shape[0], x.shape[1], -1),
+    "copy of a cut that is turned": lambda x: x[..., 1:].mT.clone().view(x.shape[0], x.shape[1], -1),
+    "copy of one of many": lambda x: x.permute(1, 2, 3, 0)[0, 1:].clone().view(-1, x.shape[0]),
+    "copy with more dimensions": lambda x: x.transpose(0, 1)[:, None, 1:].clone().view(4, -1),
+    "pool of a cut": lambda x: F.avg_pool2d(x[:, 1:, ..., ::2], 1).view(x.shape[0], -1),
+    "pool of a cut of last": lambda x: F.avg_pool2d(_last(x)[..., 1:], 1).view(x.shape[0], -1),
     "batch": lambda x: x.transpose(0, 1).view(-1, x.shape[2], x.shape[3]),
 }
 

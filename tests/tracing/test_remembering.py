@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 import shapelint
 from shapelint.ops.layout import placed_in
+from shapelint.ops.placement import Layout
 from shapelint.sizes import Domain
 from shapelint.sizes.dim import dim
 from shapelint.tracing.remembering import Memory, Question, Remembered, ask, pattern_of
@@ -20,22 +22,24 @@ from tests import oracle, part_grammar
 from tests.test_random_loops import QUICK, load
 
 SEEDS = (*range(40), 193, 1272)  # the last two refuse in their last rounds, which begin otherwise than the first
+PROGRAMS = [(seed, part_grammar.CALLS) for seed in SEEDS] + [(seed, part_grammar.LOOKS) for seed in range(20)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("seed", "calls"), PROGRAMS, ids=lambda v: str(v) if type(v) is int else str(len(v)))
 def test_a_random_loop_over_parts_is_as_pytorch_has_it(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seed: int, calls: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the parts are small, and all of their calls shall be remembered
     monkeypatch.setattr("shapelint.tracing.recalling.MANY_PARTS", 0)
-    model = load(tmp_path / f"parts_{seed}.py", part_grammar.source(seed)).Model().eval()
+    source = part_grammar.source(seed, calls)
+    model = load(tmp_path / f"parts_{seed}_{len(calls)}.py", source).Model().eval()
     analysis = shapelint.analyze(model, ("N", "T", 4), limits=QUICK)
     if analysis.certainty != "proven":
         assert analysis.certainty_reasons
         return
     for n, t in [(2, t) for t in range(1, 17)] + [(3, t) for t in (1, 2, 5)]:
         result = oracle.run(model, (n, t, 4), device="cpu", fresh=True)
-        assert oracle.compare(analysis, result, {"N": n, "T": t}) is None, part_grammar.source(seed)
+        assert oracle.compare(analysis, result, {"N": n, "T": t}) is None, source
 
 
 CALLS: list[str] = []
@@ -104,7 +108,7 @@ class Chunked(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("network", "most"), [(Tiled, {"Encoder": 7}), (Chunked, {"Encoder": 5, "Causal": 2})], ids=lambda v: str(v)[-20:]
+    ("network", "most"), [(Tiled, {"Encoder": 7}), (Chunked, {"Encoder": 4, "Causal": 2})], ids=lambda v: str(v)[-20:]
 )
 def test_what_is_asked_again_is_not_walked_through_again(network: type[nn.Module], most: dict[str, int]) -> None:
     CALLS.clear()
@@ -247,6 +251,149 @@ def test_each_path_starts_from_what_the_model_held(network: type[nn.Module]) -> 
         assert oracle.compare(analysis, result, {"N": 1, "T": t}) is None, t
 
 
+class Peeking(Part):
+    """Keeps its last column and the whole of what it got, and looks in some way at what was kept before."""
+
+    def __init__(self, peek: Callable[[Any, Tensor], int]) -> None:
+        super().__init__()
+        self.measuring, self.peek = Measuring(), peek
+
+    def forward(self, x: Tensor, kept: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        self.note()
+        y = self.layers(x)
+        if kept is not None:
+            columns = self.peek(self, kept["whole"])
+            y = torch.cat([kept["last"], y, y.new_zeros(y.shape[0], y.shape[1], columns)], -1)
+        return y, {"last": x[..., -1:] * 1, "whole": x}
+
+
+class Measuring(Part):
+    def forward(self, x: Tensor) -> Tensor:
+        self.note()
+        return self.layers(x)
+
+
+class Chunks(nn.Module):
+    """Chunks of two columns, the first of which has one more if their number is odd; as tensors that differ more.
+
+    Attributes:
+        made: what a chunk is made of its columns, if it is the first, and if it is a later one.
+    """
+
+    def __init__(self, peek: Callable[[Any, Tensor], int], *made: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.part, self.made = Peeking(peek), made
+
+    def forward(self, x: Tensor) -> Tensor:
+        rest, kept, outs = x.shape[-1] % 2, None, []
+        for i in range(x.shape[-1] // 2):
+            chunk = x[..., 2 * i + (0 if i == 0 else rest) : 2 * i + 2 + rest]
+            y, new = self.part(chunk * 1, kept)
+            kept = {**new, "whole": (self.made[0] if i == 0 else self.made[-1])(chunk)}
+            outs.append(y)
+        return torch.cat(outs, -1)
+
+
+def _asked_before(part: Any, kept: Tensor) -> int:
+    """By an inner call that has been made before."""
+    return part.measuring(kept).shape[-1]
+
+
+def _same(chunk: Tensor) -> Tensor:
+    return chunk
+
+
+def _wide(chunk: Tensor) -> Tensor:
+    return torch.cat([chunk, chunk], -1)[..., :2]
+
+
+def _dtype(part: Any, kept: Tensor) -> int:
+    return 3 if kept.dtype is torch.float64 else 1
+
+
+PEEKS: dict[str, tuple[Any, ...]] = {
+    "not at all": (lambda part, kept: 1, _same),
+    "shape": (lambda part, kept: kept.shape[-1], _same),
+    "size": (lambda part, kept: kept.size(2), _same),
+    "numel": (lambda part, kept: kept.numel() // kept.shape[0], _same),
+    "rows": (lambda part, kept: len(kept[0, 0]), _same),
+    "operation": (lambda part, kept: torch.relu(kept).shape[-1], _same),
+    "dimensions": (lambda part, kept: kept.dim(), lambda chunk: chunk[None], _same),
+    "dtype": (_dtype, lambda chunk: chunk[..., :2].double(), lambda chunk: chunk[..., :2].float()),
+    "inner call": (_asked_before, _same),
+    "strides": (lambda part, kept: kept.stride(1), _wide),
+    "strides of a piece": (lambda part, kept: kept[..., 1:].stride(1), _wide),
+    "in memory": (lambda part, kept: 3 if kept.is_contiguous() else 1, _wide, lambda chunk: chunk[..., :2] * 1),
+}
+
+
+@pytest.mark.parametrize("peek", PEEKS)
+def test_what_a_call_looks_at_makes_it_another_one(peek: str) -> None:
+    analysis = shapelint.analyze(Chunks(*PEEKS[peek]), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(lambda: Chunks(*PEEKS[peek]), ("N", 2, "T"), device="cpu")
+    assert not oracle.same_answer(analysis, asked, [{"N": n, "T": t} for n in (1, 2) for t in range(1, 12)])
+
+
+def test_what_a_call_does_not_look_at_makes_it_no_other() -> None:
+    counts = {}
+    for peek in ("not at all", "shape"):
+        CALLS.clear()
+        shapelint.analyze(Chunks(*PEEKS[peek]), ("N", 2, "T"))
+        counts[peek] = CALLS.count("Peeking")
+    assert counts == {"not at all": 2, "shape": 3}
+
+
+class Returning(Part):
+    """Gives back a piece of what it was given, and does not look how it lies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., :1]
+
+
+class AskedLater(nn.Module):
+    """How what a call returns lies in memory is asked by its caller."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.returning = Returning()
+
+    def forward(self, x: Tensor) -> Tensor:
+        rest, outs = x.shape[-1] % 2, []
+        for i in range(x.shape[-1] // 2):
+            chunk = x[..., 2 * i + (0 if i == 0 else rest) : 2 * i + 2 + rest]
+            piece = self.returning(torch.cat([chunk, chunk], -1)[..., :2])
+            outs.append(x.new_zeros(x.shape[0], 2, piece.stride(1)))
+        return torch.cat(outs, -1)
+
+
+class AskedWithin(nn.Module):
+    """A part asks its own part, which has been asked before, of what it does not look at itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peeking = Peeking(_asked_before)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rest, outs, kept = x.shape[-1] % 2, [], None
+        for i in range(x.shape[-1] // 2):
+            chunk = x[..., 2 * i + (0 if i == 0 else rest) : 2 * i + 2 + rest] * 1
+            if kept is not None:
+                self.peeking.measuring(kept["whole"])
+            y, new = self.peeking(chunk, kept)
+            kept = {**new, "whole": chunk}
+            outs.append(y)
+        return torch.cat(outs, -1)
+
+
+@pytest.mark.parametrize("network", [AskedLater, AskedWithin], ids=lambda n: n.__name__)
+def test_what_others_look_at_for_a_call_makes_it_another_one(network: type[nn.Module]) -> None:
+    analysis = shapelint.analyze(network(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(network, ("N", 2, "T"), device="cpu")
+    assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 12)])
+
+
 class RefusedOnBothSides(nn.Module):
     """Branches on H, and on both sides asks a layer for the same columns, which it needs three of."""
 
@@ -328,7 +475,11 @@ MODULE = nn.Identity()
 def _key(*given: Any, around: Any = ()) -> Any:
     question = ask(MODULE, given, around)
     assert question is not None
-    return question.key
+    return question.key, question.seen(_everything(question))
+
+
+def _everything(question: Question) -> tuple[tuple[int, bool], ...]:
+    return tuple((at, True) for at in range(len(question.tensors)))
 
 
 def test_equal_sizes_are_the_same_question() -> None:
@@ -367,6 +518,17 @@ def test_what_a_call_could_tell_apart_is_another_question(one: tuple[Any, ...], 
     assert _key(*one) == _key(*one)
 
 
+def test_whether_the_order_in_memory_is_known_beforehand_is_part_of_a_shape() -> None:
+    # an operation that keeps to the order then asks no further
+    questions = []
+    for in_order in (True, False):
+        tensor = _tensor(1, dim("T"))
+        tensor.strided = Layout(lambda: None, in_order=in_order)
+        questions.append(ask(MODULE, (tensor,), ()))
+    one, other = (question.seen(((0, False),)) for question in questions if question is not None)
+    assert one != other
+
+
 def _with_contents() -> SymbolicTensor:
     tensor = symbolic_tensor((2,), torch.int64)
     tensor.value = [dim("T"), 3]
@@ -392,8 +554,9 @@ def test_a_tensor_changed_in_place_is_seen() -> None:
 def _remembered(question: Question, value: Any, run: int = 1, only_in: int | None = None) -> Remembered:
     pattern = pattern_of(question, value)
     assert pattern is not None
-    sizes = SIZES.project(question.symbols)
-    return Remembered(question, SIZES, sizes, None, *pattern, [], [], [], only_in, run)
+    looks = tuple((at, known["strided"] is not None) for at, known in enumerate(question.known))
+    symbols = question.symbols_of(looks)
+    return Remembered(question, looks, symbols, SIZES, SIZES.project(symbols), None, *pattern, [], [], [], only_in, run)
 
 
 def test_what_is_handed_out_is_in_terms_of_the_one_who_asks() -> None:
