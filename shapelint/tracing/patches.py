@@ -32,6 +32,7 @@ from shapelint.tracing import dtypes, floats, vmapping
 from shapelint.tracing.floats import FRACTIONS, SYMBOLIC, OpaqueFloat
 from shapelint.tracing.loops.iterables import SymbolicRange, backwards, numbered, side_by_side
 from shapelint.tracing.loops.repeated import Repeated
+from shapelint.tracing.loops.rounds import FOLDING, alike_in
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
 
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "shapelint", "islpy", "networkx", "sympy"})
@@ -175,6 +176,10 @@ def _is_simple(value: Any) -> bool:
 
 def _extreme(symbolic: Any, plain: Any) -> Any:
     def extreme(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and "key" not in kwargs:
+            alike = alike_in(args[0])
+            args = args if alike is None else (list.__iter__(alike),)
+            kwargs = {} if alike else kwargs
         values = tuple(args[0]) if len(args) == 1 else args
         if not kwargs and any(isinstance(v, Dim) for v in values) and all(isinstance(v, (Dim, int)) for v in values):
             found = symbolic(*values) if len(values) > 1 else values[0]
@@ -192,6 +197,30 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
     return extreme
 
 
+def _folding(plain: Any, of_alike: Callable[..., Any]) -> Any:
+    """``sum`` and its like, of lists and generator expressions whose items stand for many as well."""
+
+    def fold(values: Any, *args: Any, **kwargs: Any) -> Any:
+        alike = alike_in(values)
+        return plain(values, *args, **kwargs) if alike is None else of_alike(alike, *args, **kwargs)
+
+    return fold
+
+
+def _sum(values: Repeated, start: Any = 0) -> Any:
+    for value, times in values.runs:
+        start = start + value * times
+    return start
+
+
+def _any(values: Repeated) -> bool:
+    return any(list.__iter__(values))
+
+
+def _all(values: Repeated) -> bool:
+    return all(list.__iter__(values))
+
+
 _BUILTINS: dict[str, Any] = {
     "int": symbolic_int,
     "float": symbolic_float,
@@ -203,7 +232,11 @@ _BUILTINS: dict[str, Any] = {
     "reversed": _stand_in(reversed, backwards),
     "min": _extreme(smin, min),
     "max": _extreme(smax, max),
+    "sum": _folding(sum, _sum),
+    "any": _folding(any, _any),
+    "all": _folding(all, _all),
 }
+FOLDING.update(_BUILTINS[name] for name in ("min", "max", "sum", "any", "all"))
 
 
 def _prod(values: Any, *, start: Any = 1) -> Any:

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -30,7 +30,7 @@ from shapelint.sizes import path as paths
 from shapelint.sizes.dim import dim
 from shapelint.tracing.loops.holding import Held, all_held, held, is_same, only_numbers_differ
 from shapelint.tracing.loops.repeated import Collecting, Repeated
-from shapelint.tracing.loops.source import Loop, Span, comprehension_at, loop_at, span_of
+from shapelint.tracing.loops.source import Loop, Span, comprehension_at, loop_at, only_shapes, span_of
 from shapelint.tracing.loops.symbols import with_numbers
 from shapelint.tracing.loops.variables import (
     COMPREHENSION,
@@ -191,6 +191,7 @@ class Rounds:
 
     def __init__(self, stretches: list[Stretch], path: ExploringPath) -> None:
         self._path = path
+        self._stretches = stretches
         self._items = self._all(stretches)
         self._frame: FrameType | None = None
         self._times: list[Any] = []
@@ -204,6 +205,12 @@ class Rounds:
             return next(self._items)
         finally:
             self._frame = None
+
+    def one_of_each(self) -> list[Size]:
+        """Give one item of each stretch that has any; how many items it stands for."""
+        there = [stretch for stretch in self._stretches if stretch.times > 0]
+        self._items = iter([stretch.at(0) for stretch in there])
+        return [stretch.times for stretch in there]
 
     def _all(self, stretches: list[Stretch]) -> Iterator[Any]:
         for number, stretch in enumerate(stretches):
@@ -409,6 +416,25 @@ def rounds(stretches: list[Stretch], otherwise: Callable[[], Any]) -> Any:
     return Rounds(stretches, path)
 
 
+def alike_in(values: Any) -> Repeated | None:
+    """What ``max(len(row) for row in x)`` is asked of, if it has as many items as a size says; ``None`` otherwise."""
+    if type(values) is list:
+        path: Any = paths.active()
+        return joined_in(path, values) if path is not None and path.comprehensions else None
+    if type(values) is not GeneratorType or values.gi_frame is None:
+        return None
+    going = values.gi_frame.f_locals.get(".0")
+    frame = _asking() if isinstance(going, Rounds) else None
+    if (
+        frame is None
+        or not isinstance(going, Rounds)
+        or not only_shapes(frame.f_code, span_of(frame.f_code, frame.f_lasti))
+    ):
+        return None
+    times = going.one_of_each()
+    return Repeated(list(values), times)
+
+
 def _asking() -> FrameType | None:
     """The function of the model that asks for an iterator."""
     frame: FrameType | None = sys._getframe(1)
@@ -416,6 +442,9 @@ def _asking() -> FrameType | None:
         frame = frame.f_back
     return frame
 
+
+FOLDING: set[Any] = set()
+"""What stands for ``max``, ``sum`` and the like, which take a list for one number."""
 
 _GLOBALS = "(globals)"
 
@@ -452,7 +481,7 @@ def _joins(function: ast.expr, found: Mapping[str, Any]) -> bool:
         value = value_of(function, found)
     except (LookupError, AttributeError):
         return False
-    return isinstance(value, Hashable) and value in JOINING
+    return isinstance(value, Hashable) and (value in JOINING or value in FOLDING)
 
 
 @dataclass(frozen=True, slots=True)

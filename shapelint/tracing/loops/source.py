@@ -67,6 +67,44 @@ def comprehension_at(code: CodeType, span: Span) -> Loop | None:
     return _comprehension(lists[0], nodes, shift) if len(lists) == 1 else None
 
 
+@functools.lru_cache(maxsize=256)
+def only_shapes(code: CodeType, span: Span) -> bool:
+    """Whether the call at ``span`` takes a generator expression that asks its items for their shapes alone."""
+    tree, shift = source_of(code)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    calls = [n for n in nodes if isinstance(n, ast.Call) and _span(n, shift) == span and n.args]
+    made = calls[0].args[0] if len(calls) == 1 else None
+    if not isinstance(made, ast.GeneratorExp) or len(made.generators) > 1 or made.generators[0].ifs:
+        return False
+    items = {node.id for node in ast.walk(made.generators[0].target) if isinstance(node, ast.Name)}
+    return _of_shapes(made.elt, items)
+
+
+_SHAPES = frozenset({"shape", "ndim", "dtype"})
+_ASKING = frozenset({"size", "dim", "numel", "nelement"})
+_PLAIN = (ast.Constant, ast.Compare, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context)
+
+
+def _of_shapes(node: ast.AST, items: set[str]) -> bool:
+    """Whether an expression has the same value for all items of a shape."""
+    if isinstance(node, ast.Call) and not node.keywords:
+        asked = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr in _ASKING else None
+        if isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1:
+            return _is_item(node.args[0], items) or _of_shapes(node.args[0], items)
+        return asked is not None and _is_item(asked, items) and all(_of_shapes(each, items) for each in node.args)
+    if isinstance(node, ast.Attribute):
+        return (node.attr in _SHAPES and _is_item(node.value, items)) or _of_shapes(node.value, items)
+    if isinstance(node, ast.Name):
+        return node.id not in items
+    if isinstance(node, ast.Subscript):
+        return _of_shapes(node.value, items) and _of_shapes(node.slice, items)
+    return isinstance(node, _PLAIN) and all(_of_shapes(each, items) for each in ast.iter_child_nodes(node))
+
+
+def _is_item(node: ast.AST, items: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in items
+
+
 def _stepping(loop: ast.For | ast.ListComp) -> ast.stmt | ast.expr:
     """Where Python says it is while it takes a loop's next item."""
     if sys.version_info < (3, 13):
