@@ -403,12 +403,6 @@ def broadcast_tensors(*tensors: Any) -> tuple[Spec, ...]:
     return tuple(Spec(shape, tensor.dtype) for tensor in members)
 
 
-@shape_rule("broadcast_shapes")
-def broadcast_shapes(*shapes: Any) -> torch.Size | Shape:
-    """The shape alone."""
-    return broadcast(*((shape,) if not isinstance(shape, (tuple, list)) else tuple(shape) for shape in shapes))
-
-
 @shape_rule("cartesian_prod")
 def cartesian_prod(*tensors: TensorLike) -> Spec:
     """All combinations of the elements of vectors, one a row."""

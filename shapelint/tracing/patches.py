@@ -296,6 +296,24 @@ def _pack(data: Any, batch_sizes: Any = None, sorted_indices: Any = None, unsort
     return data, batch_sizes, sorted_indices, unsorted_indices
 
 
+def _variable(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """``Variable(x)``, as code from before PyTorch 0.4 says it: the tensor itself, under another name."""
+    given = args[0] if args else kwargs.get("data")
+    return given.detach() if type(given) is SymbolicTensor else type.__call__(cls, *args, **kwargs)
+
+
+_original_broadcast_shapes: Any = torch.broadcast_shapes
+_broadcast_tensors: Any = torch.broadcast_tensors
+
+
+@functools.wraps(_original_broadcast_shapes)
+def _broadcast_shapes(*shapes: Any) -> Any:
+    if not is_symbolic(shapes):
+        return _original_broadcast_shapes(*shapes)
+    # no tensor comes with the sizes, so torch would compute with them itself
+    return _broadcast_tensors(*map(torch.empty, shapes))[0].shape
+
+
 def _as_on_cpu(function: Any) -> Any:
     """A function of autocast with "meta" answered as "cpu": autocast knows no meta device, and raises."""
 
@@ -667,9 +685,10 @@ class Patches:
         self.set_functions(torch._functorch.vmap, vmapping.FUNCTIONS)
         self.set(torch._functorch.apis, "vmap_impl", vmapping.in_one_piece)
         self.set(functional, "scaled_dot_product_attention", _scaled_dot_product_attention)
-        self.set_functions(torch, dtypes.FUNCTIONS)
+        self.set_functions(torch, {**dtypes.FUNCTIONS, "broadcast_shapes": _broadcast_shapes})
         self.exchange(torch.autograd.Function, "apply", _apply)
         self.set(torch.Tensor, "__new__", staticmethod(_new_tensor))
+        self.set(type(torch.autograd.Variable), "__call__", _variable)
         # self.layer.to(x.device) in forward would move the user's own weights to the meta device, and lose them
         self.exchange(nn.Module, "to", _as_it_is)
         self.exchange(nn.Module, "_apply", _as_it_is)

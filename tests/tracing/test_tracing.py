@@ -358,6 +358,9 @@ def test_sizes_that_are_kept_in_tensors(forward: Callable[[Any, Tensor], Any]) -
         lambda x: x.new([x.shape[2], 2]),
         lambda x: x.new(x),
         lambda x: torch.cat([x.new(), x.new(2 * x.shape[2])]),
+        lambda x: torch.autograd.Variable(x[..., : x.shape[2] // 2]),
+        lambda x: torch.autograd.Variable(torch.zeros(3, x.shape[2]), requires_grad=True) + x,
+        lambda x: torch.zeros(torch.broadcast_shapes((3, 1, x.shape[2]), (x.shape[1], 1), x.shape[2])),
     ],
 )
 def test_tensors_that_are_constructed(forward: Callable[[Tensor], Tensor]) -> None:
