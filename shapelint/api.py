@@ -385,9 +385,9 @@ def _likeliest(
     doubtful: Analysis | None = None
     failed: list[Trace] = []
     told: Analysis | None = None
-    with _in_mode(model, training):
+    with _in_mode(model, training) as modules:
         for option in itertools.chain(options, _if_dtypes_are_refused(others, failed)):
-            analysis = _attempt(model, label, option, sizes, bounds, training)
+            analysis = _attempt(model, modules, label, option, sizes, bounds, training=training)
             found = analysis.trace
             if found is None:
                 return doubtful or analysis
@@ -420,13 +420,22 @@ def _mixes_sizes(found: Trace) -> bool:
     )
 
 
-def _attempt(model: nn.Module, label: str, inputs: Inputs, sizes: Any, limits: Limits, training: bool) -> Analysis:
+def _attempt(
+    model: nn.Module,
+    modules: dict[str, nn.Module],
+    label: str,
+    inputs: Inputs,
+    sizes: Any,
+    limits: Limits,
+    *,
+    training: bool,
+) -> Analysis:
     def analysis_of(found: Trace | None, *reasons: str) -> Analysis:
         return Analysis(model, label, fresh, sizes, found, reasons, limits, training=training)
 
     fresh = inputs.fresh()
     try:
-        found = trace(model, fresh.args, dict(fresh.keywords), Domain.positive(fresh.symbols), limits)
+        found = trace(model, fresh.args, dict(fresh.keywords), Domain.positive(fresh.symbols), limits, modules)
     except Undecided as reason:
         return analysis_of(None, places.reason(reason))
     analysis = analysis_of(found)
@@ -447,12 +456,13 @@ def _doubt(analysis: Analysis, found: Trace) -> str | None:
 
 
 @contextmanager
-def _in_mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """The model in eval or training mode, and every module back in its own mode afterwards."""
-    switched = [m for m in modules_by_name(model).values() if m.training is not training]
+def _in_mode(model: nn.Module, training: bool) -> Iterator[dict[str, nn.Module]]:
+    """The model's modules in eval or training mode, and every one back in its own mode afterwards."""
+    modules = modules_by_name(model)
+    switched = [m for m in modules.values() if m.training is not training]
     _set_mode(switched, training)
     try:
-        yield
+        yield modules
     finally:
         _set_mode(switched, not training)
 

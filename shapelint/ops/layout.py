@@ -59,15 +59,8 @@ def layout_after(
         follow = _same
     if in_order and follow in (_dense, _formatted):
         return None  # which takes no strides to tell
-
-    def find() -> Placement | None:
-        placement = (before.placement() if before is not None else None) or contiguous(sizes)
-        if not placement.known:
-            return placement
-        after = follow(placement, sizes, made, args, kwargs, rule)
-        return None if after is None or _is_contiguous(after, made) else after
-
-    return Layout(find, in_order=in_order and (follow is _same or (follow is _moved and _only_cuts(rule, args))))
+    in_order = in_order and (follow is _same or (follow is _moved and _only_cuts(rule, args)))
+    return Layout(_found, follow, before, sizes, made, args, kwargs, rule, in_order=in_order)
 
 
 def _only_cuts(rule: Rule, args: tuple[Any, ...]) -> bool:
@@ -78,9 +71,25 @@ def _only_cuts(rule: Rule, args: tuple[Any, ...]) -> bool:
     return all(type(part) is slice or part is ... for part in parts)
 
 
+def _found(
+    follow: Callable[..., Placement | None],
+    before: Layout | None,
+    sizes: Shape,
+    made: Shape,
+    args: Any,
+    kwargs: Any,
+    rule: Rule,
+) -> Placement | None:
+    placement = (before.placement() if before is not None else None) or contiguous(sizes)
+    if not placement.known:
+        return placement
+    after = follow(placement, sizes, made, args, kwargs, rule)
+    return None if after is None or _is_contiguous(after, made) else after
+
+
 def placed_in(sizes: Shape, order: Sequence[int]) -> Layout:
     """The layout of a tensor without gaps whose dimensions lie in this order."""
-    return Layout(lambda: dense(sizes, order))
+    return Layout(dense, sizes, order)
 
 
 def placement_of(tensor: Any) -> Placement | None:

@@ -32,11 +32,13 @@ class Layout:
         askers: sets that are to have this object's id once someone has asked.
     """
 
-    __slots__ = ("_find", "_found", "askers", "in_order")
+    __slots__ = ("_find", "_found", "_given", "askers", "in_order")
 
-    def __init__(self, find: Callable[[], Placement | None], *, in_order: bool = False) -> None:
+    def __init__(self, find: Callable[..., Placement | None], *given: Any, in_order: bool = False) -> None:
+        # no closure: of one for each tensor of a network, the collector would have ten objects to look at
         self.in_order = in_order
-        self._find: Callable[[], Placement | None] | None = find
+        self._find: Callable[..., Placement | None] | None = find
+        self._given = given
         self._found: Placement | None = None
         self.askers: list[set[int]] = []
 
@@ -44,7 +46,7 @@ class Layout:
         for ids in self.askers:
             ids.add(id(self))
         if self._find is not None:
-            self._found, self._find = self._find(), None
+            self._found, self._find, self._given = self._find(*self._given), None, ()
         return self._found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import functools
 import importlib.abc
+import itertools
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -449,6 +450,7 @@ def _is_cached(cell: Any) -> bool:
         return False
 
 
+@functools.lru_cache(maxsize=4096)
 def _is_foreign(name: str | None) -> bool:
     return not name or name.partition(".")[0] in _FOREIGN
 
@@ -519,8 +521,8 @@ def _names_used_in(namespace: Namespace) -> set[str]:
 def namespaces_of(classes: Iterable[type[nn.Module]]) -> list[Namespace]:
     """The globals of the code that a model with such layers may run (not torch's, not the standard library's)."""
     found: dict[int, Namespace] = {}
-    for base in dict.fromkeys(b for c in classes for b in c.__mro__ if not _is_foreign(b.__module__)):
-        namespace = _globals_of(base)
+    for base in dict.fromkeys(itertools.chain.from_iterable(c.__mro__ for c in classes)):
+        namespace = None if _is_foreign(base.__module__) else _globals_of(base)
         if namespace is not None:
             found[id(namespace)] = namespace
     for namespace in list(found.values()):
@@ -631,7 +633,7 @@ class Patches:
         self._undo: list[tuple[Any, str, Any, bool]] = []
         self._exchanged: list[tuple[FunctionType, CodeType, Any]] = []
         self._cells: list[tuple[Any, Any]] = []
-        self._globals: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = []
+        self._globals: list[tuple[dict[str, Any], dict[str, Any], set[str]]] = []
         self._finder = _UnpatchedImports(self.lifted)
 
     def set(self, owner: Any, name: str, value: Any) -> None:
@@ -671,8 +673,8 @@ class Patches:
         """The replacements that the code of a model with layers of these classes needs."""
         for namespace in namespaces_of(classes):
             names = _replacements_in(namespace)
-            present = {name: namespace[name] for name in names if name in namespace}
-            self._globals.append((namespace, present, tuple(n for n in names if n not in present)))
+            present = {name: namespace[name] for name in names.keys() & namespace.keys()}
+            self._globals.append((namespace, present, names.keys() - present.keys()))
             namespace.update(names)
             for cell, plain in _cached_cells_in(namespace):
                 self._cells.append((cell, cell.cell_contents))

@@ -32,12 +32,21 @@ def _is_internal_file(file: str) -> bool:
     return file.startswith(("<", *_INTERNAL))
 
 
+_places: dict[tuple[int, int], Place] = {}
+"""One for each point of the user's code: models run the same lines again and again."""
+
+
 def caller() -> Place | None:
     """The nearest caller in the user's own code."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if not _is_internal_file(frame.f_code.co_filename):
-            return Place(frame.f_code, frame.f_lasti)
+            # by its number: Python hashes code objects anew each time; the place keeps the code from being forgotten
+            key = (id(frame.f_code), frame.f_lasti)
+            known = _places.get(key)
+            if known is None:
+                known = _places[key] = Place(frame.f_code, frame.f_lasti)
+            return known
         frame = frame.f_back
     return None
 

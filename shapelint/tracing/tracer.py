@@ -89,8 +89,8 @@ class Tracer(Recalling):
         plans: dict[Site, Plan],
         memory: Memory,
         tables: list[dict[Any, Any]],
+        modules: dict[str, nn.Module],
     ) -> None:
-        modules = state.modules_by_name(model)
         super().__init__(modules, domain, limits, deadline, plans, Tracer.run.__code__, memory, tables)
         self.model = model
         self.names = {id(m): name for name, m in modules.items()}
@@ -557,13 +557,18 @@ def trace(
     kwargs: dict[str, Any],
     domain: Domain,
     limits: Limits | None = None,
+    modules: dict[str, nn.Module] | None = None,
 ) -> Trace:
     """Trace ``model(*args, **kwargs)`` for all sizes of ``domain``.
+
+    Args:
+        modules: all of the model's, by their names, if they are known already.
 
     Raises:
         Undecided: some step is beyond what can be followed symbolically; the message says which.
     """
     limits = limits or Limits()
+    modules = modules or state.modules_by_name(model)
     deadline = time.monotonic() + limits.seconds
     plans: dict[Site, Plan] = {}
     memory = Memory()
@@ -575,7 +580,7 @@ def trace(
     with _turn:
         while True:
             memory.start()
-            tracer = Tracer(model, domain, limits, deadline, plans, memory, tables)
+            tracer = Tracer(model, domain, limits, deadline, plans, memory, tables, modules)
             try:
                 return _run(tracer, tuple(args), kwargs, domain)
             except Replan as change:
