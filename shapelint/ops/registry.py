@@ -49,9 +49,9 @@ class TensorLike(Protocol):
     def ndim(self) -> int: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Spec:
-    """What a rule says of one resulting tensor.
+    """What a rule says of one resulting tensor. Not frozen, which takes twice as long, once for every operation.
 
     Attributes:
         shape: the sizes, each a plain int or a symbolic ``Dim``.

@@ -6,6 +6,7 @@ rule refuses leave the path, and are written down with the line of the user's co
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import time
@@ -46,6 +47,9 @@ from shapelint.tracing.values import (
     only_numbers,
     plain_numbers,
 )
+
+_ABOVE = 4
+"""So many frames up at least is the model's own code where an operation is written down: dispatch is between."""
 
 _DELIBERATE = (ValueError, AssertionError, RuntimeError, IndexError)
 
@@ -101,7 +105,13 @@ class Operations:
             if rule is None or not eager.only_sizes_matter(func, args, kwargs):
                 return eager.call_real(func, args, kwargs)
             return self._apply(rule, "function", func, self.layers[-1], args, kwargs, eager.call_real)
-        out = kwargs["out"] if "out" in kwargs else None  # noqa: SIM401 - a call for nothing, with every function
+        if rule is not None and "out" not in kwargs:
+            return self.step(rule, "function", func, self.layers[-1], args, kwargs)
+        return self._otherwise(rule, func, args, kwargs)
+
+    def _otherwise(self, rule: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function without a rule, or whose result may be meant for another tensor."""
+        out = kwargs.get("out")
         if type(out) is SymbolicTensor and rule is not None:
             return self._written_into(out, rule, func, args, kwargs)
         if isinstance(out, torch.Tensor):
@@ -177,7 +187,7 @@ class Operations:
         if time.monotonic() > self.deadline:
             self._take_too_long()
         meaning, known, _ = numbers
-        call = Call(next(self.indices), "function", target, layer, args, {}, places.caller(), self.path.sizes)
+        call = Call(next(self.indices), "function", target, layer, args, {}, places.caller(_ABOVE), self.path.sizes)
         if self.path.rounds:
             self.in_rounds.append(call)
         self.calls.append(call)
@@ -211,7 +221,7 @@ class Operations:
         if self.path.over:
             self.path.check_names(names_in((args, kwargs)))
         self.path.counts.asked = 0
-        call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(), self.path.sizes)
+        call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(_ABOVE), self.path.sizes)
         if self.path.rounds:
             self.in_rounds.append(call)
         before, self.current = self.current, call
@@ -272,12 +282,7 @@ class Operations:
             limit = TooComplex(f"{name_of(call.target)}: {reason}")
             if call.kind == "function" and is_in_place(call.target):
                 raise Undecided(str(limit)) from reason  # the tensor keeps its sizes on other paths
-
-        def attempt(settling: Settling) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-            settled, named = _settled(args, settling), _settled(kwargs, settling)
-            return rule(*settled, **named), settled, named
-
-        return self.path.by_cases(limit, attempt)
+        return self.path.by_cases(limit, functools.partial(_ruled_settled, rule, args, kwargs))
 
     def _join_repeated(
         self, rule: Any, func: Any, items: Repeated, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -429,6 +434,13 @@ def has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     if args and type(args[0]) is SymbolicTensor:
         return True
     return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
+
+
+def _ruled_settled(
+    rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any], settling: Settling
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    settled, named = _settled(args, settling), _settled(kwargs, settling)
+    return rule(*settled, **named), settled, named
 
 
 def _settled(value: Any, settling: Settling) -> Any:

@@ -36,9 +36,13 @@ _places: dict[tuple[int, int], Place] = {}
 """One for each point of the user's code: models run the same lines again and again."""
 
 
-def caller() -> Place | None:
-    """The nearest caller in the user's own code."""
-    frame: FrameType | None = sys._getframe(2)
+def caller(above: int = 2) -> Place | None:
+    """The nearest caller in the user's own code.
+
+    Args:
+        above: how many frames up to begin; those below are this tool's.
+    """
+    frame: FrameType | None = sys._getframe(above)
     while frame is not None:
         if not _is_internal_file(frame.f_code.co_filename):
             # by its number: Python hashes code objects anew each time; the place keeps the code from being forgotten

@@ -166,7 +166,8 @@ class SymbolicTensor(torch.Tensor):
 
     @property
     def shape(self) -> Any:  # type: ignore[override]
-        return SymbolicShape(self.sizes)
+        sizes = self.sizes
+        return sizes if type(sizes) is SymbolicShape else SymbolicShape(sizes)
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
