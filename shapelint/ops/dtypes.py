@@ -38,7 +38,7 @@ class DtypeError(SizeError):
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """An operand, if it is a tensor, has none of the refused dtypes."""
+    """An operand, if it is a tensor (or ``True`` or ``False``), has none of the refused dtypes."""
 
     position: int
     name: str
@@ -89,6 +89,7 @@ _WORDS: Final = {
     "ijub": "integers or booleans",
     "iju": "integers",
     "fijub": "real numbers",
+    "fij": "real numbers with a sign (no uint8, no booleans)",
     "fiju": "real numbers, no booleans",
     "fijuc": "numbers, no booleans",
 }
@@ -104,6 +105,7 @@ _ADVICE: Final = {
     "b": ": convert it first, with .bool()",
     "ub": ": convert it first, with .bool()",
     "fijuc": ": convert it first, with .float() or .long()",
+    "fij": ": convert it first, with .float() or .long()",
     "fiju": ": convert it first, with .float() or .long()",
 }
 
@@ -154,8 +156,14 @@ def _check_others(
     many = len(args)
     for takes in asked.takes:
         operand = args[takes.position] if many > takes.position else kwargs.get(takes.name)
-        if isinstance(operand, torch.Tensor) and operand.dtype in takes.refused and not _converts(args, kwargs):
-            _refuse_operand(target, takes, operand.dtype)
+        if isinstance(operand, torch.Tensor):
+            kind = operand.dtype
+        elif type(operand) is bool:
+            kind = torch.bool
+        else:
+            continue
+        if kind in takes.refused and not _converts(args, kwargs):
+            _refuse_operand(target, takes, kind)
     for equal in asked.equal:
         operand = args[equal.position] if many > equal.position else kwargs.get(equal.name)
         if (
@@ -342,10 +350,21 @@ _INPUT: Final[tuple[tuple[str, tuple[Target, ...]], ...]] = (
 )  # fmt: skip
 """What the first operand may be; the in-place form of a name that has one takes the same."""
 
+
+def _of_positions() -> str:
+    """Which integers ``gather`` and ``scatter`` take: older versions of PyTorch, int64 alone."""
+    try:
+        torch.zeros(1, device="cpu").gather(0, torch.zeros(1, dtype=torch.int32, device="cpu"))
+    except RuntimeError:
+        return "i"
+    return "ij"
+
+
 _OPERANDS: Final[tuple[tuple[int, str, str, tuple[Target, ...]], ...]] = (
     (1, "mask", "b", ("masked_fill", "masked_scatter", "masked_select")),
     (1, "condition", "ub", (torch.Tensor.where,)),
-    (2, "index", "ij", ("gather", "index_select", "scatter", "scatter_add", "scatter_reduce", "index_add")),
+    (2, "index", _of_positions(), ("gather", "scatter", "scatter_add", "scatter_reduce")),
+    (2, "index", "ij", ("index_select", "index_add")),
     (2, "index", "i", ("index_copy", "index_fill")),
     (1, "index", "i", ("take",)),
     (1, "indices", "i", ("take_along_dim", *_for_axes("max_unpool"))),

@@ -25,10 +25,9 @@ def _known(names: str, suffix: str = "") -> list[str]:
 # -- functions of one tensor ---------------------------------------------------------------------------------
 
 _SAME_DTYPE = """
-    relu relu6 leaky_relu elu selu celu rrelu hardswish hardsigmoid hardtanh hardshrink softshrink threshold
+    relu relu6 leaky_relu elu selu celu rrelu hardswish hardsigmoid hardshrink softshrink threshold
     gelu silu mish softplus softsign tanhshrink logsigmoid
     neg negative positive sgn sign ceil floor round trunc fix frac square bitwise_not nan_to_num
-    dropout dropout3d alpha_dropout
     clone contiguous detach alias resolve_conj resolve_neg conj conj_physical pin_memory cpu cuda bernoulli
 """
 _FLOATING = """
@@ -91,16 +90,63 @@ def identity(module: nn.Identity, input: Any) -> Any:
 @shape_rule(
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.RReLU, nn.GELU, nn.SiLU, nn.Mish,
     nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Tanhshrink, nn.Softplus, nn.Softsign, nn.Softshrink, nn.Hardshrink,
-    nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Threshold, nn.Dropout, nn.Dropout3d, nn.AlphaDropout,
+    nn.Hardsigmoid, nn.Hardswish, nn.Threshold,
 )  # fmt: skip
 def activation(module: nn.Module, input: TensorLike) -> Spec:
-    """An activation or dropout module keeps the shape."""
+    """An activation module keeps the shape."""
     return Spec(input.shape)
 
 
+@shape_rule("hardtanh")
+def hardtanh(input: TensorLike, min_val: Any = -1.0, max_val: Any = 1.0, *args: Any, **options: Any) -> Spec:
+    """Clipping, by default to -1 ... 1, and uint8 has no -1."""
+    require_kinds("hardtanh", input, "fij" if min_val < 0 or max_val < 0 else "fiju")
+    return Spec(input.shape)
+
+
+@shape_rule("hardtanh_")
+def hardtanh_in_place(input: TensorLike, *args: Any, **options: Any) -> TensorLike:
+    """The in-place form of ``hardtanh``."""
+    hardtanh(input, *args, **options)
+    return input
+
+
+@shape_rule(nn.Hardtanh)
+def hardtanh_module(module: nn.Hardtanh, input: TensorLike) -> Spec:
+    """The module form of ``hardtanh``."""
+    return hardtanh(input, module.min_val, module.max_val)
+
+
+@shape_rule("dropout", "dropout3d", "alpha_dropout")
+def dropout(input: TensorLike, p: Any = 0.5, training: bool = True, *args: Any, **options: Any) -> Spec:
+    """Dropout of single elements."""
+    _require_scaled(input, p, options.get("train", training))
+    return Spec(input.shape)
+
+
+def _require_scaled(input: TensorLike, p: Any, training: bool) -> None:
+    """In training what is left is scaled, which integers cannot hold; where all or nothing is left, nobody asks."""
+    if training and 0 < p < 1:
+        require_kinds("dropout in training", input, "f")
+
+
+@shape_rule("dropout_", "alpha_dropout_")
+def dropout_in_place(input: TensorLike, *args: Any, **options: Any) -> TensorLike:
+    """The in-place forms of dropout."""
+    dropout(input, *args, **options)
+    return input
+
+
+@shape_rule(nn.Dropout, nn.Dropout3d, nn.AlphaDropout)
+def dropout_module(module: nn.Dropout | nn.Dropout3d | nn.AlphaDropout, input: TensorLike) -> Spec:
+    """The module forms of dropout."""
+    return dropout(input, module.p, module.training)
+
+
 @shape_rule(F.dropout1d)
-def dropout1d(input: TensorLike, *args: Any, **options: Any) -> Spec:
+def dropout1d(input: TensorLike, p: Any = 0.5, training: bool = True, *args: Any, **options: Any) -> Spec:
     """Dropout of whole channels of a signal, batched or not."""
+    _require_scaled(input, p, training)
     if input.ndim not in (2, 3):
         fail("dropout1d takes (channels, length) or (batch, channels, length), and got {} dimensions", input.ndim)
     return Spec(input.shape)
@@ -109,6 +155,7 @@ def dropout1d(input: TensorLike, *args: Any, **options: Any) -> Spec:
 @shape_rule("dropout2d", "feature_dropout", "feature_alpha_dropout")
 def channel_dropout(input: TensorLike, p: float = 0.5, training: bool = True, *args: Any, **options: Any) -> Spec:
     """Dropout of whole channels, which only training looks for."""
+    _require_scaled(input, p, options.get("train", training))
     if options.get("train", training) and p > 0 and input.ndim < 2:
         _require_channels(input)
     return Spec(input.shape)
@@ -129,7 +176,7 @@ def channel_dropout_module(module: nn.Dropout2d | nn.FeatureAlphaDropout, input:
 @shape_rule(nn.Dropout1d)
 def dropout1d_module(module: nn.Dropout1d, input: TensorLike) -> Spec:
     """The module form of ``dropout1d``."""
-    return dropout1d(input)
+    return dropout1d(input, module.p, module.training)
 
 
 @shape_rule("prelu")
