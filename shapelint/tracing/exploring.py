@@ -25,6 +25,7 @@ from shapelint.tracing import joining
 from shapelint.tracing.contents import note_unknown_change
 from shapelint.tracing.counts import Counts
 from shapelint.tracing.looking import look_at
+from shapelint.tracing.loops.holding import Outlines
 from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
@@ -180,6 +181,7 @@ class ExploringPath(Path):
         self.on_failing = on_failing
         self.on_accident = on_accident
         self.plans: dict[Site, Plan] = {}
+        self.outlines: Outlines = {}
         self.numbers = itertools.count(1)
         self.rounds: list[Round] = []
         self.begun = 0

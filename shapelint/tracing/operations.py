@@ -219,7 +219,7 @@ class Operations:
         if kind == "function":
             args = plain_numbers(target, args)
         if self.path.over:
-            self.path.check_names(names_in((args, kwargs)))
+            self.path.check_names(names_in(args, kwargs))
         self.path.counts.asked = 0
         call = Call(next(self.indices), kind, target, layer, args, kwargs, places.caller(_ABOVE), self.path.sizes)
         if self.path.rounds:
@@ -345,7 +345,7 @@ class Operations:
         return result
 
     def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
-        if self.path.counts.made and any(map(ex.is_count, names_in((args, kwargs)))):
+        if self.path.counts.made and any(map(ex.is_count, names_in(args, kwargs))):
             raise Undecided(f"{why}, and the contents of the tensors decide the sizes it is given")
         place, layer = places.caller(), self.layers[-1]
         call = Call(next(self.indices), "function", func, layer, args, kwargs, place, self.path.sizes, probed=True)

@@ -58,6 +58,7 @@ class Recalling(Operations):
     ) -> None:
         super().__init__(domain, limits, deadline, plans, beginning)
         self.memory = memory
+        self.path.outlines = memory.outlines
         self.containers = state.Containers(modules.values())
         for table in tables:
             self.containers.add(table)

@@ -21,6 +21,7 @@ from shapelint.ops.placement import Layout
 from shapelint.sizes import Dim, Domain, TooComplex
 from shapelint.sizes import expr as ex
 from shapelint.tracing.looking import Known, Watch, known_of, look_at
+from shapelint.tracing.loops.holding import Outlines
 from shapelint.tracing.record import Call, Failure
 from shapelint.tracing.replaying import PLAIN
 from shapelint.tracing.state import refill, same_contents
@@ -171,10 +172,12 @@ class Memory:
     Attributes:
         run: which run of the analysis this is.
         handed_out: tensors of remembered calls that this run already uses, by their ids.
+        outlines: what is known of modules.
     """
 
     run: int = 0
     handed_out: set[int] = field(default_factory=set)
+    outlines: Outlines = field(default_factory=dict)
     _known: dict[Any, dict[Looks, dict[Any, list[Remembered]]]] = field(default_factory=dict)
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapelint.tracing.loops.holding import OWN_TABLES
+from shapelint.tracing.loops.outlines import OWN_TABLES
 from shapelint.tracing.patches import unexchanged
 from shapelint.tracing.tensor import SymbolicTensor
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -15,17 +15,9 @@ from torch import nn
 from shapelint.ops.ramps import INTEGERS
 from shapelint.sizes import Dim, Ratio, implied
 from shapelint.sizes.dim import FloatProduct
+from shapelint.tracing.loops.outlines import BY_IDENTITY, BY_VALUE, MOSTLY, Outline
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor
-
-OWN_TABLES = frozenset(nn.Module().__dict__)
-"""Attributes that every module has."""
-
-_BY_VALUE = (float, complex, str, bytes, type(None), type(...), torch.dtype, torch.device, enum.Enum)
-_BY_IDENTITY = (type, ModuleType, BuiltinFunctionType, CodeType, torch.Generator, torch.layout, torch.memory_format)
-
-
-_MOSTLY = frozenset({bool, float, str, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +33,18 @@ class Held:
     containers: frozenset[int]
 
 
+Outlines = dict[int, Outline]
+"""What is known of modules, by their ids."""
+
+
 def held(value: Any) -> Held:
     """What a value is now."""
-    return _Reader().whole(value)
+    return _Reader({}).whole(value)
 
 
-def all_held(values: Mapping[str, Any]) -> dict[str, Held]:
+def all_held(values: Mapping[str, Any], outlines: Outlines) -> dict[str, Held]:
     """What variables hold now, and which of them hold the same object (``h is not start`` may be asked)."""
-    reader = _Reader()
+    reader = _Reader(outlines)
     return {name: reader.whole(value) for name, value in values.items()}
 
 
@@ -56,6 +52,8 @@ def is_same(a: Held, b: Held) -> bool:
     """Whether no size computed from them can differ, for all sizes on the path."""
     if a.structure != b.structure or len(a.sizes) != len(b.sizes):
         return False
+    if all(map(operator.is_, a.sizes, b.sizes)):
+        return True
     return all(x is y or implied(x == y) for x, y in zip(a.sizes, b.sizes, strict=True))
 
 
@@ -71,10 +69,12 @@ def only_numbers_differ(a: Held, b: Held) -> bool:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, outlines: Outlines) -> None:
         self.sizes: list[Any] = []
         self.containers: set[int] = set()
+        self._outlines = outlines
         self._seen: dict[int, int] = {}
+        self._numbers = 0
 
     def whole(self, value: Any) -> Held:
         self.sizes, self.containers = [], set()
@@ -83,20 +83,21 @@ class _Reader:
 
     def read(self, value: Any) -> Any:
         kind = type(value)
-        if kind in _MOSTLY:
+        if kind in MOSTLY:
             return (kind, value)
         if kind is int or isinstance(value, Dim):
             self.sizes.append(value)
             return "size"
-        if issubclass(kind, _BY_VALUE):
+        if issubclass(kind, BY_VALUE):
             return (kind, value)
-        if issubclass(kind, _BY_IDENTITY):
+        if issubclass(kind, BY_IDENTITY):
             return ("object", id(value))
         if id(value) in self._seen:
             if issubclass(kind, (list, dict)):
                 self.containers.add(id(value))
             return ("seen", self._seen[id(value)])
-        self._seen[id(value)] = len(self._seen)
+        self._seen[id(value)] = self._numbers
+        self._numbers += 1
         return self._structure(kind, value)
 
     def _structure(self, kind: type, value: Any) -> Any:
@@ -165,9 +166,11 @@ class _Reader:
         return id(tensor.recipe) if tensor.kind in INTEGERS else None
 
     def _module(self, module: nn.Module) -> Any:
-        attributes = module.__dict__
-        children = [self.read(child) for child in attributes["_modules"].values()]
-        if type(module).__module__.startswith("torch."):
-            return (id(module), *children)
-        own = [(name, self.read(value)) for name, value in attributes.items() if name not in OWN_TABLES]
-        return (id(module), *own, self.read(attributes["_buffers"]), *children)
+        outline = self._outlines.get(id(module))
+        if outline is None or not outline.holds():
+            outline = self._outlines[id(module)] = Outline(module)
+        known = [(outline.met[number], self._seen[number]) for number in outline.met.keys() & self._seen.keys()]
+        self._seen = {**{number: self._numbers + at for number, at in outline.met.items()}, **self._seen}
+        self._numbers += len(outline.met)
+        self.sizes += outline.sizes
+        return (outline.structure, *sorted(known), *map(self.read, outline.live))

@@ -297,8 +297,8 @@ class Rounds:
             path.forget_numbers(current.start.get(name))
         filled = [name for name in current.start if name in loop.filled]
         # the lists last: what else reaches them is then known, and what is in them does not count
-        before = all_held({n: current.start[n] for n in sorted(current.start, key=filled.__contains__)})
-        others = all_held({name: variables[name] for name in variables.keys() - current.start.keys()})
+        before = all_held({n: current.start[n] for n in sorted(current.start, key=filled.__contains__)}, path.outlines)
+        others = all_held({name: variables[name] for name in variables.keys() - current.start.keys()}, path.outlines)
         for name in filled:
             self._collect(current, name, variables, {**before, **others})
         for name, axis, step in plan.growing:
@@ -329,7 +329,7 @@ class Rounds:
             raise Undecided(f"a loop of {current.times} rounds is gone through from several functions")
         path.check_innermost(current)
         now = local_variables(frame)
-        state = all_held({name: now[name] for name in current.state if name in now})
+        state = all_held({name: now[name] for name in current.state if name in now}, path.outlines)
         state[_GLOBALS] = held(global_values(frame))
         for name, axis, step in current.plan.growing:
             after = grown(current.start[name], axis, step * dim(current.number))

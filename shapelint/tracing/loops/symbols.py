@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import torch
 
 from shapelint.sizes import Dim
 from shapelint.sizes.dim import of
@@ -11,21 +13,33 @@ from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor
 
 
-def names_in(value: Any) -> Iterator[str]:
+def names_in(*values: Any) -> list[str]:
     """The symbols that sizes depend on, in tensors and containers of them."""
-    if isinstance(value, Dim):
-        yield from value.symbols
-    elif type(value) is SymbolicTensor:
-        yield from names_in(value.sizes)
-    elif type(value) is slice:
-        yield from names_in((value.start, value.stop, value.step))
-    elif type(value) is dict:
-        yield from names_in(tuple(value.values()))
-    elif type(value) is Repeated:
-        yield from names_in(tuple(value.runs))
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from names_in(item)
+    found: dict[str, None] = {}
+    _collect(values, found)
+    return list(found)
+
+
+_OF_NO_SYMBOLS = frozenset({int, float, bool, str, type(None), torch.Tensor, torch.nn.Parameter, torch.dtype})
+
+
+def _collect(values: Iterable[Any], found: dict[str, None]) -> None:
+    for value in values:
+        kind = type(value)
+        if kind in _OF_NO_SYMBOLS:
+            continue
+        if kind is SymbolicTensor:
+            _collect(value.sizes, found)
+        elif isinstance(value, Dim):
+            found.update(dict.fromkeys(value.symbols))
+        elif kind is slice:
+            _collect((value.start, value.stop, value.step), found)
+        elif kind is dict:
+            _collect(value.values(), found)
+        elif kind is Repeated:
+            _collect(value.runs, found)
+        elif isinstance(value, (list, tuple)):
+            _collect(value, found)
 
 
 def with_numbers(value: Any, numbers: Mapping[str, int]) -> Any:
