@@ -24,6 +24,7 @@ from shapelint.tracing.inputs import InputError, Inputs, readings, usual_dtype
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.running import Runner, shapes, tensors
 from shapelint.tracing.state import modules_by_name
+from shapelint.tracing.tensor import SymbolicTensor
 
 if TYPE_CHECKING:
     from shapelint.enumerating import Enumeration, Search
@@ -336,7 +337,7 @@ def analyze(
         options = [next(others)]
     else:
         others = integer_candidates(model)
-        options = _with_sizes(list(itertools.islice(candidates(model), 6)), expected)
+        options = _with_sizes(candidates(model), expected)
     analysis = _likeliest(model, label, options, others, expected, limits or Limits(), training=training)
     analysis.contract = contract
     if expected is not None:
@@ -397,7 +398,7 @@ def _likeliest(
                 ):
                     told = analysis
                 failed.append(found)
-            elif not _mixes_sizes(found):
+            elif not _mixes_sizes(found) and not (option.inferred and _fixes_the_batch(option, found)):
                 return analysis
             else:
                 doubtful = doubtful or analysis
@@ -410,6 +411,18 @@ def _if_dtypes_are_refused(options: Iterable[Inputs], failed: list[Trace]) -> It
     for option in options:
         if any(failure.dtype for found in failed for failure in found.failures):
             yield option
+
+
+def _fixes_the_batch(inputs: Inputs, found: Trace) -> bool:
+    """Whether several tensors go together for batches of few sizes only: more of their dimensions meet by accident."""
+    tensors = [value for value in inputs.args if isinstance(value, SymbolicTensor)]
+    if len(tensors) < 2 or "N" not in inputs.symbols:
+        return False
+    batches = (domain.project(["N"]).over(["N"]).region for domain, _ in found.outcomes)
+    return all(sizes.points(_FEW_BATCHES) is not None for sizes in batches)
+
+
+_FEW_BATCHES = 4
 
 
 def _mixes_sizes(found: Trace) -> bool:

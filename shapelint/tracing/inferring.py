@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -29,11 +30,17 @@ _RANKS: tuple[tuple[tuple[str, ...], int], ...] = (
 )
 
 
-def candidates(model: nn.Module) -> Iterator[Inputs]:
+_MOST = 6
+"""So many arguments are tried; of a model that takes masks, whose shapes are others, three times as many."""
+
+
+def candidates(model: nn.Module) -> list[Inputs]:
     """Arguments to try when nobody declared any, likeliest first."""
     tensors = _required_parameters(model)
-    for names, dtype in dict.fromkeys(_likely_shapes(model, usual_dtype(model))):
-        yield from _with_shape(tensors, names, dtype)
+    masked = any(map(_is_mask, tensors[1:]))
+    shapes = dict.fromkeys(_likely_shapes(model, usual_dtype(model), masked))
+    found = (inputs for names, dtype in shapes for inputs in _with_shape(tensors, names, dtype))
+    return list(itertools.islice(found, 3 * _MOST if masked else _MOST))
 
 
 def integer_candidates(model: nn.Module) -> Iterator[Inputs]:
@@ -43,7 +50,7 @@ def integer_candidates(model: nn.Module) -> Iterator[Inputs]:
         yield from _with_shape(tensors, names, torch.int64)
 
 
-def _likely_shapes(model: nn.Module, usual: torch.dtype) -> Iterator[tuple[tuple[str, ...], torch.dtype]]:
+def _likely_shapes(model: nn.Module, usual: torch.dtype, masked: bool) -> Iterator[tuple[tuple[str, ...], torch.dtype]]:
     for module in model.modules():
         kinds = {base.__name__ for base in type(module).__mro__}
         for layers, rank in _RANKS:
@@ -52,10 +59,15 @@ def _likely_shapes(model: nn.Module, usual: torch.dtype) -> Iterator[tuple[tuple
         if kinds & {"LSTM", "GRU", "RNN"}:
             yield (("N", "T", "C") if getattr(module, "batch_first", False) else ("T", "N", "C")), usual
         if kinds & {"MultiheadAttention", "TransformerEncoderLayer"}:
-            yield ("N", "T", "C"), usual
+            attention = getattr(module, "self_attn", module)
+            # a mask is one for each of a batch, wherever that is
+            first = not masked or getattr(attention, "batch_first", True)
+            yield (("N", "T", "C") if first else ("T", "N", "C")), usual
         if kinds & {"Embedding"}:
             yield ("N", "T"), torch.long
         if kinds & {"Linear", "BatchNorm1d"}:
+            if masked:  # of the steps of a sequence
+                yield ("N", "T", "C"), usual
             yield ("N", "C"), usual
     for rank in (4, 3, 5, 2, 1):
         yield NAMES_BY_RANK[rank], usual
@@ -81,16 +93,24 @@ def _with_shape(parameters: list[inspect.Parameter], names: tuple[str, ...], dty
     if first.name in _TIMES and len(names) == 2:
         yield Inputs((symbolic_tensor(sizes[:1], dtype), *_beside(others, sizes, dtype)), {}, names[:1], inferred=True)
     masks = any(_is_mask(parameter) for parameter in others)
-    for mask_dtype in dict.fromkeys((dtype, torch.bool) if masks else (dtype,)):
-        args = (symbolic_tensor(sizes, dtype), *_beside(others, sizes, dtype, mask_dtype))
-        yield Inputs(args, {}, names, inferred=True)
+    for shape in _mask_shapes(names) if masks else (sizes,):
+        for mask_dtype in dict.fromkeys((dtype, torch.bool) if masks else (dtype,)):
+            mask = symbolic_tensor(shape, mask_dtype) if masks else None
+            args = (symbolic_tensor(sizes, dtype), *_beside(others, sizes, dtype, mask))
+            yield Inputs(args, {}, names, inferred=True)
+
+
+def _mask_shapes(names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """The shapes that a mask may have: without channels, or of one, and the batch first; or that of the input."""
+    if len(names) > 2:
+        yield (dim("N"), *(dim(name) for name in names if name not in ("N", "C")))
+        if names[1] == "C":
+            yield (dim("N"), 1, *map(dim, names[2:]))
+    yield tuple(map(dim, names))
 
 
 def _beside(
-    parameters: Iterable[inspect.Parameter],
-    sizes: tuple[Dim, ...],
-    dtype: torch.dtype,
-    masks: torch.dtype | None = None,
+    parameters: Iterable[inspect.Parameter], sizes: tuple[Dim, ...], dtype: torch.dtype, mask: Any = None
 ) -> Iterator[Any]:
     for parameter in parameters:
         if parameter.name in _TIMES:
@@ -99,8 +119,10 @@ def _beside(
             yield symbolic_tensor(sizes[:1], torch.int64)
         elif parameter.annotation is int:
             yield 1
+        elif mask is not None and _is_mask(parameter):
+            yield symbolic_tensor(mask.sizes, mask.kind)
         else:
-            yield symbolic_tensor(sizes, masks if masks is not None and _is_mask(parameter) else dtype)
+            yield symbolic_tensor(sizes, dtype)
 
 
 def _is_mask(parameter: inspect.Parameter) -> bool:
