@@ -518,9 +518,14 @@ def _names_used_in(namespace: Namespace) -> set[str]:
     return used
 
 
-def namespaces_of(classes: Iterable[type[nn.Module]]) -> list[Namespace]:
-    """The globals of the code that a model with such layers may run (not torch's, not the standard library's)."""
-    found: dict[int, Namespace] = {}
+def namespaces_of(classes: Iterable[type[nn.Module]], further: Iterable[Namespace] = ()) -> list[Namespace]:
+    """The globals of the code that a model with such layers may run (not torch's, not the standard library's).
+
+    Args:
+        classes: of its layers.
+        further: globals of code that it was found to run besides.
+    """
+    found: dict[int, Namespace] = {id(namespace): namespace for namespace in further}
     for base in dict.fromkeys(itertools.chain.from_iterable(c.__mro__ for c in classes)):
         namespace = None if _is_foreign(base.__module__) else _globals_of(base)
         if namespace is not None:
@@ -529,6 +534,24 @@ def namespaces_of(classes: Iterable[type[nn.Module]]) -> list[Namespace]:
         for name in _related(namespace):
             if name in sys.modules:
                 found.setdefault(id(vars(sys.modules[name])), vars(sys.modules[name]))
+    return list(found.values())
+
+
+def left_out(
+    stop: BaseException, classes: Iterable[type[nn.Module]], further: Iterable[Namespace] = ()
+) -> list[Namespace]:
+    """The globals of code that ran where tracing stopped, and that no name was replaced in.
+
+    A function three imports away from any layer may say ``float(size - 1)``, which needs a number.
+    """
+    known = {id(namespace) for namespace in namespaces_of(classes, further)}
+    found: dict[int, Namespace] = {}
+    step = stop.__traceback__
+    while step is not None:
+        namespace = step.tb_frame.f_globals
+        if id(namespace) not in known and not _is_foreign(namespace.get("__name__")):
+            found[id(namespace)] = namespace
+        step = step.tb_next
     return list(found.values())
 
 
@@ -669,9 +692,9 @@ class Patches:
         # a function with `super()` in it has a variable from around it, which its code must have as well
         function.__code__ = _handed_over.__code__.replace(co_freevars=function.__code__.co_freevars)
 
-    def apply_to(self, classes: Iterable[type[nn.Module]]) -> None:
-        """The replacements that the code of a model with layers of these classes needs."""
-        for namespace in namespaces_of(classes):
+    def apply_to(self, classes: Iterable[type[nn.Module]], further: Iterable[Namespace] = ()) -> None:
+        """The replacements that the code of a model with layers of these classes needs, and code besides."""
+        for namespace in namespaces_of(classes, further):
             names = _replacements_in(namespace)
             present = {name: namespace[name] for name in names.keys() & namespace.keys()}
             self._globals.append((namespace, present, names.keys() - present.keys()))

@@ -45,7 +45,7 @@ from shapelint.tracing.looking import Watch, known_of
 from shapelint.tracing.loops.rounds import Plan, Replan, Site, at_beginning, check_joined
 from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.operations import has_symbolic
-from shapelint.tracing.patches import Patches, eagerly, unexchanged
+from shapelint.tracing.patches import Patches, eagerly, left_out, unexchanged
 from shapelint.tracing.recalling import Recalling
 from shapelint.tracing.record import Call, Failure, Trace
 from shapelint.tracing.remembering import Memory, Question
@@ -90,11 +90,13 @@ class Tracer(Recalling):
         memory: Memory,
         tables: list[dict[Any, Any]],
         modules: dict[str, nn.Module],
+        further: list[dict[str, Any]],
     ) -> None:
         super().__init__(modules, domain, limits, deadline, plans, Tracer.run.__code__, memory, tables)
         self.model = model
         self.names = {id(m): name for name, m in modules.items()}
         self.classes = {type(m) for m in modules.values()}
+        self.further = further
         self.runs = 0
 
     # --- running ---------------------------------------------------------------------------------
@@ -232,7 +234,7 @@ class Tracer(Recalling):
             patches.exchange(nn.Module, "__call__", self.call_module)
             patches.exchange(nn.Module, "__delattr__", deleteattribute)
             patches.exchange(nn.Module, "__setattr__", setattribute)
-            patches.apply_to(self.classes)
+            patches.apply_to(self.classes, self.further)
             use_dispatch(self.dispatch)
             with torch.no_grad(), eagerly(), _Mode(self.dispatch):
                 yield
@@ -573,6 +575,7 @@ def trace(
     plans: dict[Site, Plan] = {}
     memory = Memory()
     tables: list[dict[Any, Any]] = []
+    further: list[dict[str, Any]] = []
     leaves: list[Any] = []
     flatten((tuple(args), kwargs), leaves)
     given = [(tensor, known_of(tensor).copy()) for tensor in leaves if isinstance(tensor, SymbolicTensor)]
@@ -580,7 +583,7 @@ def trace(
     with _turn:
         while True:
             memory.start()
-            tracer = Tracer(model, domain, limits, deadline, plans, memory, tables, modules)
+            tracer = Tracer(model, domain, limits, deadline, plans, memory, tables, modules, further)
             try:
                 return _run(tracer, tuple(args), kwargs, domain)
             except Replan as change:
@@ -589,6 +592,11 @@ def trace(
                 if len(tables) == MOST_TABLES:
                     raise Undecided(DECIDES) from None
                 tables.append(found.table)
+            except Undecided as stop:
+                missed = left_out(stop, tracer.classes, further)
+                if not missed:
+                    raise
+                further += missed
             exploring.restore(held)
             for tensor, known in given:
                 vars(tensor).clear()

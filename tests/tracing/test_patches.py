@@ -309,3 +309,29 @@ def test_cached_helpers_of_a_package_are_called_as_they_are_written(
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.import_module(package)
     _agrees(importlib.import_module(f"net_{caller}").Net())
+
+
+_FAR = {
+    "near": "from PACKAGE.middle import Grid\nmake = Grid\n",
+    "middle": "from PACKAGE.far import steps\nclass Grid:\n    def __call__(self, x): return steps(x)\n",
+    "far": """
+def steps(x):
+    scale = 2 / float(x.shape[-1] + 1)
+    return x[..., : int(x.shape[-1] * 0.5)] * scale
+""",
+}
+
+
+def test_code_far_from_any_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "far_away"
+    package.mkdir()
+    for name, text in _FAR.items():
+        (package / f"{name}.py").write_text(text.replace("PACKAGE", package.name))
+    (tmp_path / "net_far_away.py").write_text(
+        "from torch import nn\nfrom far_away import near\n"
+        "class Net(nn.Module):\n    def forward(self, x): return near.make()(x)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _agrees(importlib.import_module("net_far_away").Net())
+    assert sys.modules["far_away.far"].steps(torch.zeros(1, 5)).shape == (1, 2)
+    assert "int" not in vars(sys.modules["far_away.far"])
