@@ -277,6 +277,10 @@ _ELEMENTWISE: tuple[Rule, ...] = (
     elementwise.activation,
     elementwise.arithmetic,
     elementwise.division,
+    elementwise.dropout,
+    elementwise.dropout_module,
+    elementwise.hardtanh,
+    elementwise.hardtanh_module,
     reshape.flip,
 )
 _METHODS = ("float", "double", "half", "bfloat16", "int", "long")
