@@ -16,6 +16,7 @@ from shapelint.ops.axes import (
     split_shape,
 )
 from shapelint.ops.dimensions import Shape
+from shapelint.ops.normalized import direction_of
 from shapelint.ops.pad import padded_shape
 from shapelint.ops.registry import Spec, TensorLike, shape_rule
 from shapelint.sizes import Condition, Size, divide, divides, formulas, remembered, require
@@ -285,7 +286,8 @@ def conv_transpose_module(module: Any, input: TensorLike, output_size: Sequence[
 
 
 def _weight_shape(module: Any, shape: Shape, transposed: bool) -> Shape:
-    weight = module.weight
+    normalized = direction_of(module)
+    weight = module.weight if normalized is None else normalized
     if not is_lazy(weight):
         return parameter_shape(weight)
     kernel = module.kernel_size

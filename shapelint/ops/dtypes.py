@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 import torch
 from torch import nn
 
+from shapelint.ops.normalized import direction_of
 from shapelint.ops.registry import Target, TensorLike, name_of, resolve
 from shapelint.sizes.path import SizeError
 
@@ -139,10 +140,11 @@ def check_dtypes(
     if weights is not None:
         # Not by getattr, which asks the instance, the class and three tables before it finds a parameter.
         held = target.__dict__[weights.kept_in]
-        if weights.name in held and held[weights.name] is not None:
+        held_weight = held[weights.name] if weights.name in held else direction_of(target)
+        if held_weight is not None:
             # A parameter's property is a torch function too, and would go all the way through the tracer.
             with torch._C.DisableTorchFunction():
-                kind = held[weights.name].dtype
+                kind = held_weight.dtype
             if dtype is not kind:
                 _check_weights(target, dtype, kind, weights)
     if asked.takes or asked.equal:

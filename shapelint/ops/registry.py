@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 import torch
 from torch import nn
 
+from shapelint.ops.normalized import layer_class
 from shapelint.sizes import Size
 
 Rule = Callable[..., Any]
@@ -117,7 +118,7 @@ def operator_rule(func: Any) -> Rule | None:
 
 def module_rule(module: nn.Module) -> Rule | None:
     """The rule of exactly this module's class: a subclass may have another ``forward``."""
-    return _MODULE_RULES.get(type(module))
+    return _MODULE_RULES.get(layer_class(module))
 
 
 def rules_in(*modules: ModuleType) -> tuple[Rule, ...]:
@@ -130,7 +131,7 @@ def rules_in(*modules: ModuleType) -> tuple[Rule, ...]:
 def name_of(target: Any) -> str:
     """What people call an operation: ``torch.nonzero``, ``Tensor.reshape``, ``LayerNorm``."""
     if isinstance(target, nn.Module):
-        return type(target).__name__
+        return layer_class(target).__name__
     # a scripted method has its name in ``name``
     named = (getattr(target, attribute, None) for attribute in ("__qualname__", "__name__", "name"))
     name = str(next(filter(None, named), target))

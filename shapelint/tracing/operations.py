@@ -21,6 +21,7 @@ from torch import nn
 from shapelint.limits import Limits
 from shapelint.ops.dtypes import REQUIREMENTS, DtypeError, check_dtypes
 from shapelint.ops.layout import is_followed, layout_after, placed_in
+from shapelint.ops.normalized import layer_class
 from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, function_rule, name_of, operator_rule
 from shapelint.sizes import Condition, Dim, Domain, SizeError, TooComplex, Undecided, require
 from shapelint.sizes import dim as dims
@@ -271,7 +272,7 @@ class Operations:
         self, rule: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """What a rule says, and of which arguments: their sizes may have to be settled, case by case."""
-        target = type(call.target) if call.kind == "module" else call.target
+        target = layer_class(call.target) if call.kind == "module" else call.target
         if target in REQUIREMENTS:
             given = args[1:] if call.kind == "module" else args
             dtype = given[0].kind if given and type(given[0]) is SymbolicTensor else None
