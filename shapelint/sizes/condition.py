@@ -91,8 +91,12 @@ class Condition:
     def __or__(self, other: bool | Condition) -> bool | Condition:
         return any_of(self, other)
 
+    def __xor__(self, other: bool | Condition) -> bool | Condition:
+        return any_of(all_of(self, negate(other)), all_of(negate(self), other))
+
     __rand__ = __and__
     __ror__ = __or__
+    __rxor__ = __xor__
 
     def __invert__(self) -> bool | Condition:
         return negate(self)

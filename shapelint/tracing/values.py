@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from shapelint.ops.ramps import INTEGERS
-from shapelint.sizes import all_of, implied, product, smax, smin
+from shapelint.sizes import Dim, all_of, implied, product, smax, smin
 from shapelint.tracing.tensor import SymbolicSize, SymbolicTensor
 
 
@@ -173,8 +173,13 @@ def _numbered(value: Any, known: list[Any]) -> Any:
         known += elements
         shape: Any = value.sizes if isinstance(value, SymbolicTensor) else value.shape
         return torch.arange(first, first + len(elements), device="cpu").reshape(shape)
-    if type(value) in (list, tuple):
-        return type(value)(_numbered(v, known) for v in value)
+    if isinstance(value, Dim):
+        raise _Unknown  # so many elements that they cannot be listed
+    if isinstance(value, slice):
+        return slice(*_numbered((value.start, value.stop, value.step), known))
+    if isinstance(value, (list, tuple)):
+        inside = [_numbered(v, known) for v in value]
+        return inside if isinstance(value, list) else tuple(inside)
     return value
 
 

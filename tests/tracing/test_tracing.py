@@ -360,6 +360,10 @@ def test_sizes_that_are_kept_in_tensors(forward: Callable[[Any, Tensor], Any]) -
         lambda x: torch.cat([x.new(), x.new(2 * x.shape[2])]),
         lambda x: torch.autograd.Variable(x[..., : x.shape[2] // 2]),
         lambda x: torch.autograd.Variable(torch.zeros(3, x.shape[2]), requires_grad=True) + x,
+        lambda x: x.new_tensor([1.0, 2.0]).expand(x.shape[2], 2),
+        lambda x: x.new_tensor([[1.0], [2.0]]).expand((*x.shape[1:], 2, -1)),
+        lambda x: x.new_tensor([1.0, 2.0, 3.0])[: x.shape[2]],
+        lambda x: x.new_tensor([1.0, 2.0])[(1,)].expand(3, 1),
         lambda x: torch.zeros(torch.broadcast_shapes((3, 1, x.shape[2]), (x.shape[1], 1), x.shape[2])),
     ],
 )
@@ -369,6 +373,19 @@ def test_tensors_that_are_constructed(forward: Callable[[Tensor], Tensor]) -> No
     for size in range(1, 5):
         assert analysis.output_shape(H=size) == tuple(forward(torch.zeros(1, 3, size)).shape)
     assert torch.Tensor([1.0, 2.0]).tolist() == [1.0, 2.0]
+
+
+def test_one_of_two_conditions_but_not_both() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        tall, wide = x.shape[2] > 4, x.shape[3] > 6
+        x = x[..., 1:] if tall ^ wide else x
+        return x[:, :, 1:] if True ^ wide else x
+
+    analysis = shapelint.analyze(Model(forward), (1, 3, "H", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    for height in range(3, 8):
+        for width in range(4, 10):
+            assert analysis.output_shape(H=height, W=width) == tuple(forward(0, torch.zeros(1, 3, height, width)).shape)
 
 
 def test_libraries_for_several_frameworks_take_a_traced_tensor_for_torchs() -> None:
