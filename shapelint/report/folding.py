@@ -20,7 +20,7 @@ _MOST_TOLD: Final = 3
 
 _NOT_BUILT: Final = "could not be built with the arguments that were assumed"
 _NOT_RUN: Final = "does not fit the inputs or arguments that were assumed"
-_PINNED: Final = "models that take few sizes only, as their lines say"
+_PINNED: Final = "models that take certain sizes only, as their lines say"
 _NOT_PROVEN: Final = "enumerated or probed, not proven"
 
 

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 from shapelint.diagnostics import Diagnostic, Severity
 from shapelint.rules.base import Example, Rule
+from shapelint.sizes import AxisSizes
 
 if TYPE_CHECKING:
     from shapelint.rules.context import Context
+    from shapelint.sizes import SizeSet
     from shapelint.tracing.record import Failure
 
 
 class PinnedSize(Rule):
     """
     ## What it does
-    Tells of a layer that fixes the input to a few sizes: a `Linear` after `flatten`, a position embedding, a `view`
+    Tells of a layer that limits the input to certain sizes: a `Linear` after `flatten`, a position embedding, a `view`
     with numbers. It is a note, not a reproach.
 
     ## Why is this bad
@@ -34,7 +36,7 @@ class PinnedSize(Rule):
 
     code = "SL303"
     name = "pinned-size"
-    summary = "a layer fixes the input to few sizes"
+    summary = "a layer fixes the input to certain sizes, or to at most so many"
 
     VALID = (
         Example(
@@ -62,7 +64,7 @@ class PinnedSize(Rule):
                     return self.fc(x.flatten(1))
             """,
             inputs=("N", 3, "H", "W"),
-            message="`fc` fixes the input to few sizes",
+            message="`fc` takes only 5 combinations of H and W",
             severity=Severity.NOTE,
         ),
     )
@@ -83,7 +85,7 @@ class PinnedSize(Rule):
         place = failure.place.location() if failure and failure.place else None
         yield self.finding(
             Severity.NOTE,
-            f"{who} fixes the input to few sizes",
+            f"{who} {_what_is_left(running, pinned)}",
             location=(context.site(call) if call else place) or context.class_site(),
             use=use_of(call) or place,
             model=context.model,
@@ -93,6 +95,44 @@ class PinnedSize(Rule):
             why=failure.message() if failure else "",
             certainty=context.certainty,
         )
+
+
+_MANY = 10_000
+"""Combinations are counted up to so many."""
+
+
+def _what_is_left(running: SizeSet, pinned: list[str]) -> str:
+    """``fixes the input to 32 × 32``, ``takes only T of at most 512``."""
+    from shapelint.rules.wording import at, listed
+
+    alone: dict[str, list[str]] = {}
+    fixed: dict[str, int] = {}
+    together: list[str] = []
+    for placed in running.project(*pinned).domain.distinct():
+        points = placed.region.points(_MANY)
+        names = sorted(placed.support, key=pinned.index)
+        if points is None or len(names) > 1:
+            many = f"{len(points)} combinations" if points else "a limited number of combinations"
+            together.append(f"{many} of {listed(names)}")
+            continue
+        values = [value for (value,) in points]
+        if len(values) == 1:
+            fixed[names[0]] = values[0]
+        alone.setdefault(_among(values), []).append(names[0])
+    if len(fixed) == len(pinned):
+        return f"fixes the input to {at(fixed, pinned)}"
+    parts = [f"{listed(sorted(names, key=pinned.index))} {which}" for which, names in alone.items()]
+    return f"takes only {listed([*parts, *together])}"
+
+
+def _among(values: list[int]) -> str:
+    """Some sizes of one axis, increasing."""
+    low, high = values[0], values[-1]
+    if low == high:
+        return f"= {low}"
+    if high - low == len(values) - 1:
+        return f"of at most {high}" if low == 1 else f"from {low} to {high}"
+    return f"among {AxisSizes(None, 1, (), tuple(values)).sentence()}"
 
 
 def _pins(failure: Failure, symbols: list[str]) -> bool:

@@ -12,7 +12,7 @@ PLACE = Location("nets.py", 3, 1)
 NOT_BUILT = Diagnostic("SL902", "cannot-construct", Severity.NOTE, "cannot construct A", PLACE, assumed=True)
 NOT_RUN = Diagnostic("SL904", "cannot-trace", Severity.NOTE, "A does not run", PLACE, model="A", assumed=True)
 NOT_PROVEN = Diagnostic("SL905", "not-proven", Severity.NOTE, "A is enumerated", PLACE, certainty="enumerated")
-PINNED = Diagnostic("SL303", "pinned-size", Severity.NOTE, "`fc` fixes the input to few sizes", PLACE)
+PINNED = Diagnostic("SL303", "pinned-size", Severity.NOTE, "`fc` fixes the input to 32 × 32", PLACE)
 UNJUDGED = ModelResult("A", PLACE, "A()", summary="not judged", judged=False)
 JUDGED = ModelResult("B", PLACE, "B()", summary="all sizes")
 
@@ -28,7 +28,7 @@ def test_many_notes_of_one_kind_are_a_sentence(form: str) -> None:
     assert "SL90" not in report
     assert "SL303" not in report
     assert "Found 16 notes in 2 models." in report
-    assert "4 notes on models that take few sizes only, as their lines say." in report
+    assert "4 notes on models that take certain sizes only, as their lines say." in report
     assert "4 models could not be built with the arguments that were assumed." in report
     assert "4 notes on what does not fit the inputs or arguments that were assumed." in report
     assert "4 models enumerated or probed, not proven." in report
