@@ -60,7 +60,7 @@ class Change:
     @property
     def weight(self) -> Any:
         """What tells calls of a function from one place apart; sizes are told by where they are from."""
-        return None if self.targets is not None else parameters_of(self.call).get("weight")
+        return None if self.targets is not None else _known_weight(parameters_of(self.call))
 
     def tried(self, model: nn.Module) -> AbstractContextManager[None]:
         """The model with the change, within the block; afterwards it is as it was."""
@@ -241,6 +241,12 @@ def calls_replaced(call: Call, wrapper: Wrapper) -> Iterator[None]:
         registry._FUNCTION_RULES[target] = rule
 
 
+def _known_weight(given: Mapping[str, Any]) -> nn.Parameter | None:
+    """The weight that a function is given, if it is the model's own; one that is computed is another each time."""
+    weight = given.get("weight")
+    return weight if isinstance(weight, nn.Parameter) else None
+
+
 def _same(a: Place | None, b: Place | None) -> bool:
     return a is not None and b is not None and a.code is b.code and a.instruction == b.instruction
 
@@ -249,7 +255,7 @@ def _with_change(change: Change, rule: Callable[..., Any], args: tuple[Any, ...]
     names = argument_names(change.call)
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     if change.targets is None:
-        if given.get("weight") is not change.weight:
+        if _known_weight(given) is not change.weight:
             return rule(*args, **kwargs)
         given[change.attribute] = change.value
     else:

@@ -421,9 +421,9 @@ class Mender:
         """An output_padding that PyTorch takes, for every layer that has another one: further ones come to light."""
         changes: list[Change] = []
         call = fault.call
-        while call is not None and call.kind == "module" and len(changes) < _MOST_LAYERS:
+        while call is not None and len(changes) < _MOST_LAYERS:
             change = proposing.taken(call)
-            if any(change.key == known.key for known in changes):
+            if change is None or any(change.key == known.key for known in changes):
                 return None
             changes.append(change)
             with applied(self.context.analysis.model, changes):

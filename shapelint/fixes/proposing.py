@@ -144,10 +144,12 @@ def mended_upsampling(window: Window) -> dict[str, int] | None:
     return None
 
 
-def taken(call: Call) -> Change:
-    """The output_padding of formula (5), or the largest that PyTorch takes."""
+def taken(call: Call) -> Change | None:
+    """The output_padding of formula (5), or the largest that PyTorch takes; ``None`` if they hang on the input."""
     axes = spatial_axes(call, 0)
     windows = [w for axis in range(-axes, 0) if (w := window_of(call, axis, axes)) is not None]
+    if len(windows) < axes:
+        return None
     exact = [2 * w.padding + w.stride - w.effective for w in windows]
     limits = [max(w.stride, w.dilation) - 1 for w in windows]
     values = tuple(min(max(e, 0), limit) for e, limit in zip(exact, limits, strict=True))

@@ -487,3 +487,23 @@ def test_what_runs_no_longer_is_told() -> None:
         "then even sizes come back as they were (odd sizes, right today, then do not run)"
         in finding.fixes[0].description
     )
+
+
+def test_a_stride_that_hangs_on_the_input_has_no_output_padding_to_offer() -> None:
+    class Growing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1, 1, 3, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.conv_transpose2d(x, self.weight, stride=(x.shape[1] + 1, 2), output_padding=9)
+
+    (finding,) = (d for d in shapelint.analyze(Growing(), ("N", 1, "H", "W")).diagnostics if d.code == "SL102")
+    assert finding.fixes[0].description.startswith("output_padding=0")
+
+    class Hanging(Growing):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.conv_transpose2d(x, self.weight, stride=(2, x.shape[2]), output_padding=(9, 0))
+
+    for finding in shapelint.analyze(Hanging(), ("N", 1, "H", "W")).diagnostics:
+        assert not any("output_padding" in fix.description for fix in finding.fixes)
