@@ -663,15 +663,21 @@ def _solve_remainder(a: Expr, op: str) -> bool | Condition | None:
         factor = -coefficient // term.divisor
         rest = ex.subtract(a, ex.scale(ex.modulo(term.numerator, term.divisor), factor))
         if factor and not rest.items:
-            wanted = [r for r in range(term.divisor) if _holds(factor * r + rest.const, op)]
-            if wanted == [0]:
+            wanted = _residues(factor, rest.const, op, term.divisor)
+            if wanted == range(1):
                 return divides(term.divisor, term.numerator)
             return any_of(*(remainder_is(term.numerator, term.divisor, r) for r in wanted))
     return None
 
 
-def _holds(value: int, op: str) -> bool:
-    return value == 0 if op == "==" else value >= 0
+def _residues(factor: int, const: int, op: str, divisor: int) -> range:
+    """The numbers r below a divisor for which ``factor * r + const op 0``."""
+    if op == "==":
+        exact, rest = divmod(-const, factor)
+        return range(exact, exact + 1) if not rest and 0 <= exact < divisor else range(0)
+    if factor > 0:
+        return range(max(-(const // factor), 0), divisor)
+    return range(min(const // -factor + 1, divisor))
 
 
 def divides(divisor: int, a: Expr) -> bool | Condition:

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapelint.sizes import Dim, Size
+
 OWN_TABLES = frozenset(nn.Module().__dict__)
 """Attributes that every module has."""
 
@@ -30,7 +32,7 @@ class Outline:
 
     Attributes:
         structure: equal to that of another time where they hold the same,
-        sizes: but for the ints among their attributes,
+        sizes: but for the sizes among their attributes,
         live: and for what can change while an attribute holds it.
         met: all objects that this has come across, the module itself apart, with their numbers in that order.
     """
@@ -40,7 +42,7 @@ class Outline:
         self.met: dict[int, int] = {}
         self._module = module
         self._structure: list[Any] = []
-        self._sizes: list[int] = []
+        self._sizes: list[Size] = []
         self._views: list[Any] = []
         self._tables: list[tuple[dict[str, Any], Any]] = []
         self._read(module)
@@ -91,13 +93,19 @@ class Outline:
 
     def _is_plain(self, value: Any) -> bool:
         kind = type(value)
-        if kind in MOSTLY or kind is int or issubclass(kind, BY_VALUE) or issubclass(kind, BY_IDENTITY):
+        if (
+            kind in MOSTLY
+            or kind is int
+            or isinstance(value, Dim)
+            or issubclass(kind, BY_VALUE)
+            or issubclass(kind, BY_IDENTITY)
+        ):
             return True
         return kind is tuple and all(map(self._is_plain, value))
 
     def _plain(self, value: Any) -> Any:
         kind = type(value)
-        if kind is int:
+        if kind is int or isinstance(value, Dim):
             self._sizes.append(value)
             return "size"
         if kind is tuple:

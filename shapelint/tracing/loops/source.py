@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Loop:
 
 def span_of(code: CodeType, instruction: int) -> Span:
     """Where in the source an instruction stands."""
-    return list(code.co_positions())[instruction // 2]
+    return next(itertools.islice(code.co_positions(), instruction // 2, None))
 
 
 @functools.lru_cache(maxsize=256)
