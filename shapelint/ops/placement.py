@@ -45,6 +45,10 @@ class Layout:
     def placement(self) -> Placement | None:
         for ids in self.askers:
             ids.add(id(self))
+        return self.peek()
+
+    def peek(self) -> Placement | None:
+        """The placement, for one who does not ask on the model's behalf."""
         if self._find is not None:
             self._found, self._find, self._given = self._find(*self._given), None, ()
         return self._found

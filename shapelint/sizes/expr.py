@@ -35,7 +35,7 @@ _terms: dict[Any, Term] = {}
 _exprs: dict[Any, Expr] = {}
 
 Env = Mapping[str, int]
-Rename = Mapping[str, str | int]
+Rename = Mapping[str, "str | int | Expr"]
 """Other names for symbols, or numbers in their place."""
 
 
@@ -76,7 +76,7 @@ class Symbol(Term):
 
     def rename(self, names: Rename) -> Expr:
         new = names.get(self.name, self.name)
-        return constant(new) if isinstance(new, int) else symbol(new)
+        return new if isinstance(new, Expr) else constant(new) if isinstance(new, int) else symbol(new)
 
     def __str__(self) -> str:
         return self.name
@@ -243,7 +243,11 @@ class Expr:
         return int(known[1])
 
     def rename(self, names: Rename) -> Expr:
-        """The same formula over other symbols, or with numbers for some of them."""
+        """The same formula over other symbols, or with numbers or formulas for some of them.
+
+        Raises:
+            TooComplex: formulas are to take the place of symbols that the cases of a piecewise value are told apart by.
+        """
         # remembered, as a term that stands in several places would be renamed at each of them, and so what it holds
         key = ("rename", tuple(names.get(name, name) for name in self.support))
         known: Expr | None = self.memo.get(key)

@@ -408,6 +408,8 @@ class Placed:
             new = names.get(name, name)
             if isinstance(new, int):
                 region = region.fix(len(kept), new)
+            elif isinstance(new, Expr):
+                raise TooComplex("a set of sizes is asked for other sizes")
             else:
                 kept.append(new)
         return Placed(tuple(kept), region)

@@ -184,7 +184,7 @@ class ExploringPath(Path):
         self.outlines: Outlines = {}
         self.numbers = itertools.count(1)
         self.rounds: list[Round] = []
-        self.begun = 0
+        self.followed: list[Round] = []
         self.over: dict[str, Round] = {}
         self.by_products: TooComplex | None = None
         self.counts = Counts(self)
@@ -213,10 +213,20 @@ class ExploringPath(Path):
     def enter(self, current: Round) -> None:
         """Follow a round that stands for many."""
         self.forget_steps()
-        self.begun += 1
+        self._note(current)
         self.domain = self.domain.with_symbol(current.number)
         self._restrict(dim(current.number) <= current.count)
         self.rounds.append(current)
+
+    def _note(self, current: Round) -> None:
+        self.followed.append(current)
+        current.order = len(self.followed)
+
+    def enter_again(self, rounds: Iterable[Round]) -> None:
+        """These rounds, which are over, are followed as they were before."""
+        for each in rounds:
+            self._note(each)
+            self.over[each.number] = each
 
     def _restrict(self, condition: bool | Condition) -> None:
         try:

@@ -685,6 +685,10 @@ class Patches:
             of_class = type(function) is ClassMethodDescriptorType
             self.set(owner, name, _by_thread(function, value) if of_class else value)
             return
+        self.exchange_function(function, value)
+
+    def exchange_function(self, function: FunctionType, value: Callable[..., Any]) -> None:
+        """Replace a function wherever it is known by any name."""
         self._exchanged.append((function, function.__code__, function.__kwdefaults__))
         handlers = (get_ident, get_ident(), value, unexchanged(function))
         # What the code needs is there before the code is: another thread may call the function at any time.

@@ -10,7 +10,8 @@ what it put into lists and dicts, which sizes it refused. What cannot be written
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +23,9 @@ from shapelint.sizes import Dim, Domain, TooComplex
 from shapelint.sizes import expr as ex
 from shapelint.tracing.looking import Known, Watch, known_of, look_at
 from shapelint.tracing.loops.holding import Outlines
+from shapelint.tracing.loops.rounds import Round, Site
 from shapelint.tracing.record import Call, Failure
-from shapelint.tracing.replaying import PLAIN
+from shapelint.tracing.replaying import PLAIN, Callee
 from shapelint.tracing.state import refill, same_contents
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor, tensor_with
 
@@ -48,6 +50,7 @@ class Question:
         containers: the lists and dicts, in that order,
         contents: and copies of them.
         others: what else the key names by its id, which is no other object's as long as this one is there.
+        is_told: whether it sees no tensors and sizes but those in its arguments.
     """
 
     key: Any
@@ -57,12 +60,23 @@ class Question:
     containers: list[Any]
     contents: list[Any]
     others: list[Any]
+    is_told: bool
     _shapes: dict[int, Any] = field(default_factory=dict)
     _placements: dict[int, Any] = field(default_factory=dict)
 
     def tensors_are_as_before(self) -> bool:
         """Whether no tensor has been changed in place since."""
         return all(_same_items(known_of(t), known) for t, known in zip(self.tensors, self.known, strict=True))
+
+    def restore(self) -> None:
+        """Give the tensors and containers what they had."""
+        for tensor, known in zip(self.tensors, self.known, strict=True):
+            if not _same_items(known_of(tensor), known):
+                attributes = look_at(tensor)
+                attributes.clear()
+                attributes.update(known)
+        for at in tuple(self.changed()):
+            refill(self.containers[at], self.contents[at])
 
     def changed(self) -> Iterator[int]:
         """The positions of the containers with other contents than before."""
@@ -86,6 +100,10 @@ class Question:
     def seen(self, looks: Looks) -> tuple[Any, ...]:
         """What a call sees that looks at these tensors: equal to that of another question where it is the same."""
         return tuple([self._seen(at, placed) for at, placed in looks])
+
+    def seen_in_all(self) -> tuple[Any, ...]:
+        """What a call sees that looks at all tensors."""
+        return self.seen(tuple((at, True) for at in range(len(self.tensors))))
 
     def symbols_of(self, looks: Looks) -> frozenset[str]:
         """The symbols in the sizes that a call sees that looks at these tensors."""
@@ -126,7 +144,9 @@ class Remembered:
         made: the tensors in these that are new, each with what was known of it.
         calls, failures: what was written down of it.
         overwritten: the types of the tensors that it changed in place.
-        only_in: the one run of the analysis for which it holds: it is about the rounds of a loop.
+        rounds: rounds of loops in it that stand for many, whose plans it holds for,
+        in_rounds: and the calls among these that were made by such rounds.
+        used: calls in it that were not made, as they had been made before.
         told_in: the last run in which what was written down was taken over.
     """
 
@@ -142,8 +162,14 @@ class Remembered:
     calls: list[Call]
     failures: list[Failure]
     overwritten: list[torch.dtype]
-    only_in: int | None
-    told_in: int
+    rounds: tuple[Round, ...]
+    in_rounds: list[Call]
+    used: list[Any]
+    told_in: int = 0
+
+    def goes_through(self, site: Site) -> bool:
+        """Whether it followed this loop, with one round for many."""
+        return any(each.site == site for each in self.rounds)
 
     def fits(self, domain: Domain) -> bool:
         """Whether it was made for these sizes too."""
@@ -171,57 +197,107 @@ class Memory:
 
     Attributes:
         run: which run of the analysis this is.
-        handed_out: tensors of remembered calls that this run already uses, by their ids.
+        numbers: of the rounds of loops that stand for many, in all runs.
+        told: calls of which this run has written down what they did, in this order.
+        handed_out: tensors of remembered calls that this run already uses, by their ids, in the order it came to them.
         outlines: what is known of modules.
+        generals: what calls do whatever their sizes, by their questions; ``None`` for those that were made once, and
+            False for those of which it cannot be said.
     """
 
     run: int = 0
-    handed_out: set[int] = field(default_factory=set)
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    told: list[Any] = field(default_factory=list)
+    handed_out: dict[int, None] = field(default_factory=dict)
     outlines: Outlines = field(default_factory=dict)
+    generals: dict[Any, Any] = field(default_factory=dict)
     _known: dict[Any, dict[Looks, dict[Any, list[Remembered]]]] = field(default_factory=dict)
 
     def start(self) -> None:
         """The analysis begins anew."""
         self.run += 1
+        self.told.clear()
         self.handed_out.clear()
+
+    def go_back(self, told: int, handed_out: int) -> list[Any]:
+        """A part of the analysis begins anew, when so many calls were told and so many tensors used.
+
+        Returns:
+            the calls that were told since.
+        """
+        while len(self.handed_out) > handed_out:
+            self.handed_out.popitem()
+        since = self.told[told:]
+        del self.told[told:]
+        for call in since:
+            call.told_in = 0
+        return since
+
+    def tell(self, call: Any) -> None:
+        """What was written down of a call is taken over into this run."""
+        call.told_in = self.run
+        self.told.append(call)
 
     def find(self, question: Question, domain: Domain) -> Remembered | None:
         """A call that saw the same, for these sizes and perhaps others."""
         for looks, calls in self._known.get(question.key, {}).items():
             for known in calls.get(question.seen(looks), ()):
-                if known.only_in in (None, self.run) and known.fits(domain):
+                if known.fits(domain):
                     return known
         return None
+
+    def forget(self, site: Site) -> None:
+        """A loop has another plan: what calls with that loop did before does not hold."""
+        for by_looks in self._known.values():
+            for by_sight in by_looks.values():
+                for seen, calls in by_sight.items():
+                    if any(call.goes_through(site) for call in calls):
+                        by_sight[seen] = [call for call in calls if not call.goes_through(site)]
+        for key, general in self.generals.items():
+            if general and general.done.goes_through(site):
+                self.generals[key] = None
 
     def keep(self, call: Remembered) -> None:
         """Remember a call."""
         by_looks = self._known.setdefault(call.question.key, {}).setdefault(call.looks, {})
         by_looks.setdefault(call.question.seen(call.looks), []).append(call)
-        self.handed_out.update(id(tensor) for tensor, _ in call.made)
+        self.handed_out.update((id(tensor), None) for tensor, _ in call.made)
+        self.tell(call)
 
     def value_of(self, call: Remembered, question: Question) -> Any:
         """What a call returns to one who asks the same, with its lists and dicts filled as the call did."""
         question.look_at(call.looks)
-        tensors = [self._tensor(tensor, known) for tensor, known in call.made]
-        writer = _Writer(question, tensors)
-        contents = [(question.containers[at], writer.write(pattern)) for at, pattern in call.contents]
-        value = writer.write(call.value)
-        for container, now in contents:
-            refill(container, now)
-        return value
+        return written(call, question, [self._tensor(tensor, known) for tensor, known in call.made])
 
     def _tensor(self, tensor: SymbolicTensor, known: dict[str, Any]) -> SymbolicTensor:
         """The tensor itself, the first time in a run: what is written down of the call leads to it."""
         if id(tensor) in self.handed_out:
             return tensor_with(known)
-        self.handed_out.add(id(tensor))
+        self.handed_out[id(tensor)] = None
         vars(tensor).clear()
         vars(tensor).update(known)
         return tensor
 
 
-def ask(module: nn.Module, given: Iterable[Any], around: Iterable[Any]) -> Question | None:
-    """What a call asks of a module; ``None`` where something it can look at may hold more than can be compared.
+def written(
+    call: Remembered, question: Question, made: list[SymbolicTensor], size: Callable[[Any], Any] = lambda size: size
+) -> Any:
+    """What a call returns in answer to a question, with the lists and dicts that it was given filled as it did.
+
+    Args:
+        made: the tensors that it made.
+        size: what a size in it is here.
+    """
+    writer = _Writer(question, made, size)
+    contents = [(question.containers[at], writer.write(pattern)) for at, pattern in call.contents]
+    value = writer.write(call.value)
+    for container, now in contents:
+        refill(container, now)
+    return value
+
+
+def ask(callee: Callee, given: Iterable[Any], around: Iterable[Any]) -> Question | None:
+    """What a call asks; ``None`` where something it can look at may hold more than can be compared.
 
     Args:
         given: its arguments.
@@ -229,15 +305,25 @@ def ask(module: nn.Module, given: Iterable[Any], around: Iterable[Any]) -> Quest
     """
     reader = _Reader()
     try:
-        key = (id(module), torch.get_default_dtype(), tuple(map(reader.read, given)), tuple(map(reader.read, around)))
+        arguments = tuple(map(reader.read, given))
+        tensors, symbols = len(reader.tensors), len(reader.symbols)
+        key = (id(callee), torch.get_default_dtype(), arguments, tuple(map(reader.read, around)))
     except _Unknown:
         return None
+    is_told = (tensors, symbols) == (len(reader.tensors), len(reader.symbols))
     if any(map(ex.is_derived, reader.symbols)):
         return None
     known = [known_of(tensor).copy() for tensor in reader.tensors]
     contents = [container.copy() for container in reader.containers]
     return Question(
-        key, frozenset(reader.symbols), reader.tensors, known, reader.containers, contents, [module, *reader.others]
+        key,
+        frozenset(reader.symbols),
+        reader.tensors,
+        known,
+        reader.containers,
+        contents,
+        [callee, *reader.others],
+        is_told,
     )
 
 
@@ -251,8 +337,9 @@ def pattern_of(question: Question, value: Any) -> tuple[Any, list[tuple[int, Any
         return None
 
 
-def _same_items(a: dict[Any, Any], b: dict[Any, Any]) -> bool:
-    return len(a) == len(b) and all(name in b and b[name] is value for name, value in a.items())
+def _same_items(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether the same is known of a tensor: an attribute that was never set is as one with nothing in it."""
+    return all(a.get(name) is b.get(name) for name in a.keys() | b.keys())
 
 
 def replaced(value: Any, by: dict[int, SymbolicTensor]) -> Any:
@@ -272,7 +359,8 @@ _CONTENTS = frozenset({"value", "ramp", "extent", "recipe", "base", "counted"})
 """Attributes of a tensor whose contents are known, which takes more than sizes to tell."""
 
 
-def _has_known_contents(tensor: SymbolicTensor) -> bool:
+def has_known_contents(tensor: SymbolicTensor) -> bool:
+    """Whether more than sizes and how it lies in memory is known of a tensor."""
     known = known_of(tensor)
     return any(known.get(name) is not None for name in _CONTENTS)
 
@@ -300,7 +388,7 @@ class _Reader:
             return ("again", self._met[id(value)])
         self._met[id(value)] = len(self._met)
         if kind is SymbolicTensor:
-            if _has_known_contents(value):
+            if has_known_contents(value):
                 raise _Unknown
             self.tensors.append(value)
             return kind
@@ -313,6 +401,9 @@ class _Reader:
         if isinstance(value, torch.Tensor):
             self.others.append(value)
             return ("real", id(value), value._version)
+        if isinstance(value, nn.Module):
+            self.others.append(value)
+            return ("module", id(value))
         raise _Unknown
 
     def _name(self, name: Any) -> Any:
@@ -345,7 +436,7 @@ class _Drawer:
             items = value.items() if kind is dict else enumerate(value)
             return ("new", kind, [(name, self.draw(item)) for name, item in items])
         if kind is SymbolicTensor:
-            if _has_known_contents(value):
+            if has_known_contents(value):
                 raise _Unknown
             self._patterns[id(value)] = ("made", len(self.made))
             known = look_at(value).copy()
@@ -359,15 +450,16 @@ class _Drawer:
 class _Writer:
     """Makes values of patterns."""
 
-    def __init__(self, question: Question, made: list[SymbolicTensor]) -> None:
+    def __init__(self, question: Question, made: list[SymbolicTensor], size: Callable[[Any], Any]) -> None:
         self._question = question
         self._made = made
+        self._size = size
         self._drawn: list[Any] = []
 
     def write(self, pattern: Any) -> Any:
         kind, *rest = pattern
         if kind == "value":
-            return rest[0]
+            return self._size(rest[0])
         if kind == "made":
             return self._made[rest[0]]
         if kind == "tensor":

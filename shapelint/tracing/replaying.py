@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -19,13 +20,16 @@ from shapelint.tracing import joining
 from shapelint.tracing.looking import look_at
 from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 
+Callee = nn.Module | FunctionType
+"""What is explored when it is called: a module, or a function of the model's own code."""
+
 PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size, Dim)
 """Values that nothing can change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One module's call within a forward, and how it ended.
+    """One call within a forward, and how it ended.
 
     Attributes:
         domain: the sizes that are left after it.
@@ -33,7 +37,7 @@ class Played:
         leaves: its tensors, each with what was known of it when the call returned, and sizes.
     """
 
-    module: nn.Module
+    callee: Callee
     domain: Domain
     structure: Any
     leaves: tuple[tuple[Any, dict[str, Any] | None], ...]
@@ -47,13 +51,13 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Alternatives:
-    """One module's call that returned another structure for other sizes: the caller branches on which."""
+    """One call that returned another structure for other sizes: the caller branches on which."""
 
-    module: nn.Module
+    callee: Callee
     calls: tuple[Played, ...]
 
 
-def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) -> Played | None:
+def played(callee: Callee, domain: Domain, given: Iterable[Any], value: Any) -> Played | None:
     """The call written down, ``None`` if returning this value need not be all that it did.
 
     Args:
@@ -66,13 +70,13 @@ def played(module: nn.Module, domain: Domain, given: Iterable[Any], value: Any) 
     if type(value) is SymbolicTensor:
         # what nearly every module returns
         is_callers = any(value is tensor for tensor in taken)
-        return None if is_callers else Played(module, domain, _ONE_TENSOR, ((value, look_at(value).copy()),))
+        return None if is_callers else Played(callee, domain, _ONE_TENSOR, ((value, look_at(value).copy()),))
     leaves: list[Any] = []
     structure = joining.flatten(value, leaves)
     if not _is_known(structure) or any(leaf is tensor for leaf in leaves for tensor in taken):
         return None
     kept = [(leaf, look_at(leaf).copy() if type(leaf) is SymbolicTensor else None) for leaf in leaves]
-    return Played(module, domain, structure, tuple(kept))
+    return Played(callee, domain, structure, tuple(kept))
 
 
 def _copied(leaf: Any, known: dict[str, Any] | None, copies: dict[int, Any]) -> Any:
@@ -94,7 +98,8 @@ def _is_plain(value: Any, tensors: list[Any]) -> bool:
         return True
     if type(value) is tuple:
         return all(_is_plain(item, tensors) for item in value)
-    return isinstance(value, PLAIN)
+    # what is set on a module is written down where that happens
+    return isinstance(value, (*PLAIN, nn.Module))
 
 
 def _is_known(structure: Any) -> bool:

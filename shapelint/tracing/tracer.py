@@ -12,13 +12,15 @@ The way a value takes::
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FunctionType
 from typing import Any, cast
 
 import islpy as isl
@@ -36,20 +38,21 @@ from shapelint.sizes import path as paths
 from shapelint.sizes.dim import FloatProduct
 from shapelint.sizes.domain import UnknownSymbol
 from shapelint.sizes.region import limited
-from shapelint.tracing import exploring, joining, places, state
+from shapelint.tracing import exploring, handlers, joining, places, state
 from shapelint.tracing.contents import join_contents
 from shapelint.tracing.exploring import Frame, Outcome
+from shapelint.tracing.functions import functions_around, is_plain_call
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.keys import Unwatched
 from shapelint.tracing.looking import Watch, known_of
-from shapelint.tracing.loops.rounds import Plan, Replan, Site, at_beginning, check_joined
-from shapelint.tracing.loops.symbols import names_in
+from shapelint.tracing.loops.rounds import Plan, Replan, Site, check_joined
+from shapelint.tracing.loops.symbols import names_in, with_numbers
 from shapelint.tracing.operations import has_symbolic
 from shapelint.tracing.patches import Patches, eagerly, left_out, unexchanged
 from shapelint.tracing.recalling import Recalling
 from shapelint.tracing.record import Call, Failure, Trace
 from shapelint.tracing.remembering import Memory, Question
-from shapelint.tracing.replaying import Alternatives, Played, played
+from shapelint.tracing.replaying import Alternatives, Callee, Played, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, use_dispatch
 from shapelint.tracing.wording import DECIDES
 
@@ -87,6 +90,7 @@ class Tracer(Recalling):
         limits: Limits,
         deadline: float,
         plans: dict[Site, Plan],
+        functions: Iterable[FunctionType],
         memory: Memory,
         tables: list[dict[Any, Any]],
         modules: dict[str, nn.Module],
@@ -97,7 +101,9 @@ class Tracer(Recalling):
         self.names = {id(m): name for name, m in modules.items()}
         self.classes = {type(m) for m in modules.values()}
         self.further = further
+        self.functions = functions
         self.runs = 0
+        self.has_loops: set[int] = set()
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -132,6 +138,9 @@ class Tracer(Recalling):
                 if collecting:
                     gc.enable()
         outcomes = self._joined(groups)
+        for general in self.owed:
+            assert general.told is not None
+            general.told.fill()
         self._settle_rounds(outcomes)
         self._settle_counts()
         self._settle_products()
@@ -196,11 +205,11 @@ class Tracer(Recalling):
         for _, value in outcomes:
             flatten(value, returned)
         self.path.check_names(names_in(returned))
+        first = dict.fromkeys(rounds, 1)
         for call in self.in_rounds:
-            call.arguments = at_beginning(call.arguments, rounds.values())
-            call.keywords = at_beginning(call.keywords, rounds.values())
+            call.arguments, call.keywords = with_numbers(call.arguments, first), with_numbers(call.keywords, first)
             for tensor in call.outputs:
-                tensor.sizes = at_beginning(tensor.sizes, rounds.values())
+                tensor.sizes = with_numbers(tensor.sizes, first)
 
     def _settle_counts(self) -> None:
         """What is recorded of an operation is that of all sizes that come to it, whatever contents decide."""
@@ -235,6 +244,8 @@ class Tracer(Recalling):
             patches.exchange(nn.Module, "__delattr__", deleteattribute)
             patches.exchange(nn.Module, "__setattr__", setattribute)
             patches.apply_to(self.classes, self.further)
+            for function in self.functions:
+                patches.exchange_function(function, functools.partial(self.call_function, unexchanged(function)))
             use_dispatch(self.dispatch)
             with torch.no_grad(), eagerly(), _Mode(self.dispatch):
                 yield
@@ -260,6 +271,14 @@ class Tracer(Recalling):
             return self._explore_once(module, args, kwargs, plain)
         return self.explore(module, args, kwargs)
 
+    def call_function(self, function: FunctionType, /, *args: Any, **kwargs: Any) -> Any:
+        """A function that is explored like a module, where nothing else can tell it from one that is run."""
+        if not self.path.frames or not is_plain_call(args, kwargs) or not has_symbolic(args, kwargs):
+            return function(*args, **kwargs)
+        if handlers.caught_above(self.beginning) is not None:
+            return function(*args, **kwargs)  # what it raises is dealt with on the path that raises it
+        return self._explore_once(function, args, kwargs, plain=True)
+
     def _run_within(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module that is given no sizes, run as part of its caller: it has hardly anything of its own to branch on.
 
@@ -276,47 +295,65 @@ class Tracer(Recalling):
         finally:
             del self.layers[depth:]
 
-    def _explore_once(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], plain: bool) -> Any:
+    def _explore_once(self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], plain: bool) -> Any:
         """Explored on the first path through the caller; on a later one, what it returned there."""
         frame = self.path.frames[-1]
         position = len(frame.calls)
         known = frame.known[position] if position < len(frame.known) else None
-        if known is not None and known.module is module:
+        if known is not None and known.callee is callee:
             frame.calls.append(known)
             call = known if isinstance(known, Played) else self._alternative(known)
             self.path.domain = call.domain
             return call.value()
         frame.calls.append(None)
         before: State = self.changes, self.containers.now()
-        question = self.ask(module, args, kwargs) if plain and self.path.follows_loops else None
+        question = self.ask(callee, args, kwargs) if plain and self.path.follows_loops else None
         known_call = None if question is None else self.memory.find(question, self.path.domain)
         if question is not None and known_call is not None:
             return self.recall(known_call, question)
+        if question is not None and question.is_told:
+            known_value = self._recall_for_any(callee, args, kwargs, question)
+            if known_value is not None:
+                return known_value[0]
         branches = len(frame.taken)
         if question is None:
-            result = self.explore(module, args, kwargs, before if plain else None)
+            result = self.explore(callee, args, kwargs, before if plain else None)
         else:
-            result = self._explore_watched(module, args, kwargs, before, question)
+            result = self._explore_watched(callee, args, kwargs, before, question)
         # a structure that was chosen is chosen again on the other paths
         is_one = plain and len(frame.taken) == branches
         # another run of a loop's round has a symbol of its own for the round's number
         if is_one and not self.path.rounds and self._is_as(before):
-            frame.calls[position] = played(module, self.path.domain, (*args, *kwargs.values()), result)
+            frame.calls[position] = played(callee, self.path.domain, (*args, *kwargs.values()), result)
         return result
 
     def _explore_watched(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], before: State, question: Question
+        self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], before: State, question: Question
     ) -> Any:
         """Explored, and remembered with what it looks at."""
-        branches, marks, watch = len(self.path.frames[-1].taken), self.marks(), Watch()
+        branches, marks, asked, watch = len(self.path.frames[-1].taken), self.marks(), self.asked, Watch()
         watch.begin(question.tensors, question.known)
         try:
-            result = self.explore(module, args, kwargs, before)
+            result = self.explore(callee, args, kwargs, before, question)
             if len(self.path.frames[-1].taken) == branches:
                 self.remember(question, watch, marks, result)
+                if marks.rounds != len(self.path.followed) and asked != self.asked:
+                    self.has_loops.add(id(callee))
         finally:
             watch.end(question.tensors, question.known)
         return result
+
+    def _recall_for_any(
+        self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], question: Question
+    ) -> tuple[Any] | None:
+        """What a call does that was made for other sizes before, and followed for whatever sizes."""
+
+        def explore(given: tuple[Any, ...], named: dict[str, Any], asked: Question) -> Any:
+            return self.explore(callee, given, named, (self.changes, self.containers.now()), asked)
+
+        # a loop over tiles has more cases whatever the sizes than it has here
+        found = None if id(callee) in self.has_loops else self.general_of(callee, args, kwargs, explore)
+        return None if found is None else self.recall_general(*found, question)
 
     def _is_as(self, before: State) -> bool:
         """Whether a call did nothing but to return a value."""
@@ -324,21 +361,27 @@ class Tracer(Recalling):
         return self.changes == changes and self.containers.are_as(contents)
 
     def explore(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], before: State | None = None
+        self,
+        callee: Callee,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        before: State | None = None,
+        question: Question | None = None,
     ) -> Any:
-        """Run a module's forward on every path through it and join them.
+        """Run a module's forward, or a function, on every path through it and join them.
 
         Args:
-            before: what there was before, if its class alone says what the call does.
+            before: what there was before, if its code alone says what the call does.
+            question: what the call can look at, if that is known.
         """
-        self.layers.append(self.names.get(id(module), self.layers[-1]))
+        self.layers.append(self.names.get(id(callee), self.layers[-1]))
         written: state.Written = {}
         try:
             saved = exploring.snapshot((*args, *kwargs.values()))
-            groups = self._explore_all(module, args, kwargs, written, saved, before)
+            groups = self._explore_again(callee, args, kwargs, written, saved, before, question)
             joined: list[Outcome] | None = None
             if len(groups) > 1 and before is not None and self._is_as(before) and not self.path.rounds:
-                joined = self._alternatives(module, (*args, *kwargs.values()), groups)
+                joined = self._alternatives(callee, (*args, *kwargs.values()), groups)
             at = exploring.choose_structure(self.path, len(groups))
             outcome = joined[at] if joined else exploring.join(groups[at], self._join_tensors)
             if outcome.several:
@@ -354,24 +397,46 @@ class Tracer(Recalling):
         return outcome.value
 
     def _alternatives(
-        self, module: nn.Module, given: tuple[Any, ...], groups: list[exploring.Group]
+        self, callee: Callee, given: tuple[Any, ...], groups: list[exploring.Group]
     ) -> list[Outcome] | None:
         """What a call returned for some sizes each, noted for the caller's paths that go on with another of these."""
         if not self.path.frames:
             return None
         outcomes = [exploring.join(group, self._join_tensors) for group in groups]
-        calls = [played(module, outcome.domain, given, outcome.value) for outcome in outcomes]
+        calls = [played(callee, outcome.domain, given, outcome.value) for outcome in outcomes]
         known = tuple(call for call in calls if call is not None)
         if len(known) == len(groups):
-            self.path.frames[-1].calls[-1] = Alternatives(module, known)
+            self.path.frames[-1].calls[-1] = Alternatives(callee, known)
         return outcomes
 
     def _alternative(self, known: Alternatives) -> Played:
         return known.calls[exploring.choose_structure(self.path, len(known.calls))]
 
+    def _explore_again(
+        self,
+        callee: Callee,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        written: state.Written,
+        saved: exploring.Saved,
+        before: State | None,
+        question: Question | None,
+    ) -> list[exploring.Group]:
+        """All paths, from the beginning again whenever a loop among them needs another plan."""
+        if question is None or before is None:
+            return self._explore_all(callee, args, kwargs, written, saved, before)
+        standing = self.standing(question, before[1])
+        while True:
+            try:
+                return self._explore_all(callee, args, kwargs, written, saved, before)
+            except Replan as change:
+                if not self.go_back(change, standing):
+                    raise
+                exploring.restore(saved)
+
     def _explore_all(
         self,
-        module: nn.Module,
+        callee: Callee,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         written: state.Written,
@@ -391,7 +456,7 @@ class Tracer(Recalling):
                 self.path.domain = start
                 if outcomes:
                     exploring.restore(saved)
-                outcome = self._run_once(module, args, kwargs)
+                outcome = self._run_once(callee, args, kwargs)
                 pending.extend(frame.pending)
                 outcome.several = bool(pending or outcomes)
                 if outcome.several:
@@ -452,7 +517,7 @@ class Tracer(Recalling):
     def _here(self) -> str:
         return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
 
-    def _run_once(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+    def _run_once(self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         self.runs += 1
         most = self.limits.paths_with_loops if self.path.follows_loops else self.limits.paths
         if self.runs > most:
@@ -461,7 +526,7 @@ class Tracer(Recalling):
             self._take_too_long()
         depth, rounds, lists = len(self.layers), len(self.path.rounds), frozenset(self.path.comprehensions)
         try:
-            value = _original_call(module, *args, **kwargs)
+            value = callee(*args, **kwargs) if type(callee) is FunctionType else _original_call(callee, *args, **kwargs)
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
         except Exception as error:
@@ -527,8 +592,6 @@ class Tracer(Recalling):
     def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
         """A model that sets attributes in forward gets them back as they were."""
         self.note_attribute(module, name)
-        if type(value) is dict:
-            self.path.keys.note_table(value)
         state.write((module, name), value)
         self.containers.add(value)
 
@@ -575,6 +638,7 @@ def trace(
     modules = modules or state.modules_by_name(model)
     deadline = time.monotonic() + limits.seconds
     plans: dict[Site, Plan] = {}
+    functions: dict[FunctionType, None] = {}
     memory = Memory()
     tables: list[dict[Any, Any]] = []
     further: list[dict[str, Any]] = []
@@ -585,11 +649,13 @@ def trace(
     with _turn:
         while True:
             memory.start()
-            tracer = Tracer(model, domain, limits, deadline, plans, memory, tables, modules, further)
+            tracer = Tracer(model, domain, limits, deadline, plans, functions, memory, tables, modules, further)
             try:
                 return _run(tracer, tuple(args), kwargs, domain)
             except Replan as change:
                 plans[change.site] = change.plan
+                memory.forget(change.site)
+                functions.update(dict.fromkeys(functions_around(change)))
             except Unwatched as found:
                 if len(tables) == MOST_TABLES:
                     raise Undecided(DECIDES) from None

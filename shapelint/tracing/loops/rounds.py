@@ -91,11 +91,15 @@ class Plan:
 
 
 class Replan(BaseException):
-    """The analysis starts again, with another plan for a loop. No ``except Exception`` of a model may swallow it."""
+    """A loop is to be followed with another plan. No ``except Exception`` of a model may swallow it.
 
-    def __init__(self, site: Site, plan: Plan) -> None:
+    Attributes:
+        order: which of the rounds begun so far asks for it.
+    """
+
+    def __init__(self, site: Site, plan: Plan, order: int) -> None:
         super().__init__(f"{site} is to be run with {plan}")
-        self.site, self.plan = site, plan
+        self.site, self.plan, self.order = site, plan, order
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ class Round:
         state: and what they hold at its own beginning.
         lists: those among them that the loop fills,
         called: and the variables that hold each of these.
-        begun: where on the path it began.
+        begun: where on the path it began,
+        order: and after how many others.
         refused: sizes that one of these rounds refuses, if all of them begin alike, and why.
     """
 
@@ -133,6 +138,7 @@ class Round:
     lists: dict[str, Any] = field(default_factory=dict)
     called: dict[str, list[str]] = field(default_factory=dict)
     begun: Any = None
+    order: int = 0
     refused: list[tuple[Domain, str]] = field(default_factory=list)
 
     @property
@@ -148,7 +154,7 @@ class Round:
         """
         if max(plan.first, plan.last) > MAX_ALONE:
             self.give_up(f"a loop of {self.times} rounds cannot be followed as a whole: {why}")
-        raise Replan(self.site, plan)
+        raise Replan(self.site, plan, self.order)
 
     def give_up(self, why: str) -> NoReturn:
         """No round stands for others: start again with each number of rounds, if there are few.
@@ -157,7 +163,7 @@ class Round:
             Undecided: there are many.
         """
         if paths.can_be_tried(self.times.expr):
-            raise Replan(self.site, Plan(each=True))
+            raise Replan(self.site, Plan(each=True), self.order)
         raise Undecided(why)
 
     def told_apart(self, condition: Condition) -> NoReturn:
@@ -376,13 +382,14 @@ class Rounds:
         written = [n for n, (before, after) in changed.items() if only_numbers_differ(before, after)]
         if plan.first and not set(written) <= set(plan.forgetting):
             forgetting = tuple(dict.fromkeys((*plan.forgetting, *written)))
-            raise Replan(current.site, replace(plan, first=plan.first - 1, forgetting=forgetting))
+            raise Replan(current.site, replace(plan, first=plan.first - 1, forgetting=forgetting), current.order)
 
     def _change_plan(self, current: Round, changed: list[str], now: dict[str, Any], in_the_last: bool) -> NoReturn:
         plan = current.plan
         steps = [growth(name, current.start.get(name), now.get(name)) for name in changed]
         if not plan.growing and all(steps):
-            raise Replan(current.site, replace(plan, growing=tuple(step for step in steps if step is not None)))
+            growing = tuple(step for step in steps if step is not None)
+            raise Replan(current.site, replace(plan, growing=growing), current.order)
         what = ", ".join(f"`{name}`" for name in changed if name != _GLOBALS) or "something global"
         more = replace(plan, last=plan.last + 1) if in_the_last else _one_more(plan)
         current.other_plan(more, f"{what} changes from round to round")

@@ -1,0 +1,106 @@
+"""Functions of a model's own code that are explored like modules: ``encode``, ``decode``, ``match_size(x, skip)``.
+
+A forward that calls functions with loops over sizes, or with branches, one after the other has as many paths as their
+paths multiplied, and all of it is followed again whenever a loop in one of them needs another plan. Explored on its
+own, a function's paths join where it returns, and its loops settle within it. This is not done for every function from
+the beginning on: most have neither loops nor branches.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import CodeType, FrameType, FunctionType, TracebackType
+from typing import Any
+
+from torch import nn
+from torch.nn.modules import module as torch_module
+
+from shapelint.tracing.places import is_internal
+from shapelint.tracing.remembering import has_known_contents
+from shapelint.tracing.replaying import PLAIN
+from shapelint.tracing.tensor import SymbolicTensor
+
+_FORWARD = torch_module.__file__
+_BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def functions_around(error: BaseException) -> list[FunctionType]:
+    """The functions that an exception has come through which are no forward of a module, and others of their classes.
+
+    Where one method of a class has a loop over tiles, the others make the tiles, blend them and put them together.
+    """
+    found: dict[FunctionType, None] = {}
+    for function, owner in _found(error.__traceback__):
+        found[function] = None
+        others = [] if owner is None else vars(owner).items()
+        found.update((value, None) for name, value in others if _may_be_explored(name, value))
+    return list(found)
+
+
+def _may_be_explored(name: str, value: Any) -> bool:
+    is_called_by_torch = name == "forward" or name.startswith("__")
+    return type(value) is FunctionType and not is_called_by_torch and not value.__code__.co_flags & _BIT_BY_BIT
+
+
+def _found(step: TracebackType | None) -> Iterator[tuple[FunctionType, type | None]]:
+    """The functions, each with the class that it is a method of."""
+    file = ""
+    while step is not None:
+        frame, caller = step.tb_frame, file
+        code, step = frame.f_code, step.tb_next
+        file = code.co_filename
+        if caller == _FORWARD or is_internal(code) or code.co_flags & _BIT_BY_BIT:
+            continue
+        found = _method(frame) or _function(frame)
+        if found is not None:
+            yield found
+
+
+def _method(frame: FrameType) -> tuple[FunctionType, type] | None:
+    """The method of a module that a frame runs."""
+    code = frame.f_code
+    owner = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    for cls in type(owner).__mro__ if isinstance(owner, nn.Module) else ():
+        function = vars(cls).get(code.co_name)
+        if type(function) is FunctionType and _runs(function, code):
+            return function, cls
+    return None
+
+
+def _function(frame: FrameType) -> tuple[FunctionType, None] | None:
+    """The function that a frame runs, if it has a name where it is written."""
+    function = frame.f_globals.get(frame.f_code.co_name)
+    return (function, None) if type(function) is FunctionType and _runs(function, frame.f_code) else None
+
+
+def _runs(function: FunctionType, code: CodeType) -> bool:
+    """Whether it is a function with this code, or one that decorators have made of it."""
+    return any(each.__code__ is code for each in _within(function))
+
+
+def _within(function: FunctionType) -> Iterator[FunctionType]:
+    waiting, seen = [function], set[int]()
+    while waiting:
+        function = waiting.pop()
+        if id(function) not in seen:
+            seen.add(id(function))
+            yield function
+            cells = [cell.cell_contents for cell in function.__closure__ or ()]
+            waiting += [value for value in cells if type(value) is FunctionType]
+
+
+def is_plain_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a function is given what can be put back as it was, and nothing but tensors, sizes and the like.
+
+    Tensors of known contents are not among it: the function may return the one it got, or a part of it.
+    """
+    return all(map(_is_plain, args)) and all(map(_is_plain, kwargs.values()))
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is SymbolicTensor:
+        return not has_known_contents(value)
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, (nn.Module, *PLAIN))

@@ -1,0 +1,265 @@
+"""Calls for whatever sizes: what a part of a model does with one tile, it does with tiles of all other sizes.
+
+A model that goes through tiles or chunks calls its parts for a full one, for the last one, for the one before it, on
+each path anew, and the sizes are other formulas each time. Such a call is followed once more with a symbol of its own
+for each of its sizes; what it does for formulas is what it does for the symbols, with the formulas in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shapelint.ops.placement import Layout, Placement
+from shapelint.sizes import Dim, Domain, TooComplex
+from shapelint.sizes import dim as dims
+from shapelint.sizes import expr as ex
+from shapelint.sizes.condition import Comparison, Member, compare
+from shapelint.sizes.expr import Expr
+from shapelint.tracing.looking import known_of
+from shapelint.tracing.record import Call, Failure
+from shapelint.tracing.remembering import Question, Remembered
+from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with
+
+Formulas = Mapping[str, Expr]
+"""What stands in the place of the symbols."""
+
+
+class NotGeneral(Exception):
+    """A call can only be followed for the sizes that it is made with."""
+
+
+class Generalizer:
+    """Puts symbols in the place of the sizes in a call's arguments.
+
+    Attributes:
+        formulas: the factors of sizes that the symbols stand for.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self.formulas: dict[str, Expr] = {}
+        self._domain = domain
+        self._symbols: dict[Expr, Expr] = {}
+        self._met: dict[int, Any] = {}
+
+    def general(self, value: Any) -> Any:
+        """The same value for whatever sizes.
+
+        Raises:
+            NotGeneral: it holds a size that may be 0 or less, or something that is no tensor, size or list of these.
+        """
+        if isinstance(value, Dim):
+            return self._size(value)
+        kind = type(value)
+        if kind is tuple:
+            return tuple(map(self.general, value))
+        if id(value) in self._met:
+            return self._met[id(value)]
+        if kind is SymbolicTensor:
+            self._met[id(value)] = made = self._tensor(value)
+            return made
+        if kind is list:
+            self._met[id(value)] = items = list[Any]()
+            items.extend(map(self.general, value))
+            return items
+        if kind is dict:
+            self._met[id(value)] = named = dict[Any, Any]()
+            named.update((name, self.general(item)) for name, item in value.items())
+            return named
+        return value
+
+    def _size(self, size: Any) -> Any:
+        if type(size) is int:
+            return size
+        number, factors = ex.factorize(size.expr)
+        return dims.of(ex.unfactorize(number, map(self._symbol, factors)))
+
+    def _symbol(self, factor: Expr) -> Expr:
+        if factor not in self._symbols:
+            if not factor.items or self._domain.status(compare(ex.add_constant(factor, -1), ">=")) is not True:
+                raise NotGeneral
+            name = f"given#{len(self.formulas) + 1}"
+            self.formulas[name] = factor
+            self._symbols[factor] = ex.symbol(name)
+        return self._symbols[factor]
+
+    def _tensor(self, tensor: SymbolicTensor) -> SymbolicTensor:
+        known = known_of(tensor)
+        layout: Layout | None = known["strided"]
+        placement = None if layout is None else layout.peek()
+        general = symbolic_tensor(tuple(map(self._size, known["sizes"])), known["kind"], known["call"])
+        if layout is not None and placement is not None:
+            strides = tuple(map(self._size, placement.strides))
+            general.strided = _lying(replace(placement, strides=strides), layout.in_order)
+        return general
+
+
+@dataclass(eq=False, slots=True)
+class General:
+    """What a call does whatever its sizes.
+
+    Attributes:
+        done: that, for the symbols.
+        layouts: how the elements of the tensors that it made lie, in the order of these.
+        calls: those of one of the calls with formulas, by the ids of the calls for symbols: one is enough to write
+            down, and the tensors that the others make lead to it as well.
+        told: that one.
+        told_in: the last run in which it was written down.
+    """
+
+    done: Remembered
+    layouts: list[Layout | None]
+    calls: dict[int, Call]
+    told: Instance | None = None
+    told_in: int = 0
+
+    def tensors(self, formulas: Formulas) -> list[SymbolicTensor]:
+        """The tensors that it makes for these sizes."""
+        made: list[SymbolicTensor] = []
+        for (_, known), layout in zip(self.done.made, self.layouts, strict=True):
+            tensor = tensor_with({**known, "sizes": with_formulas(known["sizes"], formulas), "strided": None})
+            tensor.call = self.calls.get(id(known["call"]))
+            placement = None if layout is None else layout.peek()
+            if layout is not None and placement is not None:
+                strides = with_formulas(placement.strides, formulas)
+                tensor.strided = _lying(replace(placement, strides=strides), layout.in_order)
+            made.append(tensor)
+        return made
+
+
+@dataclass(eq=False, slots=True)
+class Instance:
+    """One call that went as it goes whatever its sizes.
+
+    Attributes:
+        given: the tensors that it saw.
+        domain: the sizes that it was made for,
+        sizes: and these in whichever round of a loop.
+        made: the tensors that it returned, or left in lists.
+        in_rounds: whether the round of a loop that stands for many made it.
+    """
+
+    general: General
+    formulas: Formulas
+    given: list[SymbolicTensor]
+    domain: Domain
+    sizes: Domain
+    made: list[SymbolicTensor]
+    in_rounds: bool
+
+    def fill(self) -> None:
+        """Write down its calls: their arguments and results are sizes and tensors of its own."""
+        done, calls = self.general.done, self.general.calls
+        known = {id(g): t for g, t in zip(done.question.tensors, self.given, strict=True)}
+        known |= {id(g): t for (g, _), t in zip(done.made, self.made, strict=True)}
+        filler = _Filler(known, calls, self.formulas)
+        domains: dict[int, Domain] = {}
+        for general in done.calls:
+            call = calls[id(general)]
+            call.arguments, call.keywords = filler.fill(general.arguments), filler.fill(general.keywords)
+            call.outputs = tuple(map(filler.fill, general.outputs))
+            if id(general.domain) not in domains:
+                domains[id(general.domain)] = self._here(general.domain)
+            call.domain = domains[id(general.domain)]
+
+    def _here(self, domain: Domain) -> Domain:
+        try:
+            here = among(self.domain, domain, self.formulas)
+        except TooComplex:
+            return self.sizes  # of one side of a branch, all sizes that come to the branch
+        return self.sizes if here is self.domain else here.project(self.sizes.parts)
+
+
+class _Filler:
+    """Puts formulas in the place of symbols in what was written down."""
+
+    def __init__(self, known: dict[int, SymbolicTensor], calls: Mapping[int, Call], formulas: Formulas) -> None:
+        self._known, self._calls, self._formulas = known, calls, formulas
+
+    def fill(self, value: Any) -> Any:
+        if type(value) is SymbolicTensor:
+            if id(value) not in self._known:
+                known = known_of(value)
+                made = symbolic_tensor(self._sizes(known["sizes"]), known["kind"], self._calls.get(id(known["call"])))
+                self._known[id(value)] = made
+            return self._known[id(value)]
+        if isinstance(value, Dim):
+            return self._sizes(value)
+        if type(value) in (list, tuple):
+            return type(value)(map(self.fill, value))
+        if type(value) is slice:
+            return slice(*map(self.fill, (value.start, value.stop, value.step)))
+        return {name: self.fill(item) for name, item in value.items()} if type(value) is dict else value
+
+    def _sizes(self, sizes: Any) -> Any:
+        try:
+            return with_formulas(sizes, self._formulas)
+        except TooComplex:
+            return sizes
+
+
+def with_formulas(value: Any, formulas: Formulas) -> Any:
+    """A size, or several, with formulas in the place of symbols.
+
+    Raises:
+        TooComplex: a set of sizes would have to be asked for formulas.
+    """
+    if isinstance(value, Dim):
+        return value if formulas.keys().isdisjoint(value.symbols) else dims.of(value.expr.rename(formulas))
+    return tuple(with_formulas(item, formulas) for item in value) if isinstance(value, tuple) else value
+
+
+def among(domain: Domain, sizes: Domain, formulas: Formulas) -> Domain:
+    """The sizes of a domain for which the formulas have values among others.
+
+    Raises:
+        TooComplex: no set expresses it.
+    """
+    settled = sizes.settled()
+    wanted = [placed for placed in settled.distinct() if any(name in formulas for name in placed.support)]
+    result = domain
+    for placed in wanted:
+        here = result
+        for name in placed.support:
+            here = here.with_symbol(name).restrict(dims.dim(name) == dims.of(formulas[name]))
+        here = here.restrict(Member(placed)).project(result.parts)
+        result = result if result.is_subset(here) else here
+    return result
+
+
+def failures_among(general: General, domain: Domain, formulas: Formulas) -> list[Failure]:
+    """What a call refuses of the sizes in a domain.
+
+    Raises:
+        TooComplex: no set expresses it.
+    """
+    found: list[Failure] = []
+    for failure in general.done.failures:
+        refused = among(domain, failure.sizes(), formulas)
+        if refused.is_empty():
+            continue
+        arguments = tuple(with_formulas(argument, formulas) for argument in failure.arguments)
+        call = None if failure.call is None else general.calls.get(id(failure.call))
+        condition = failure.condition
+        if type(condition) is Comparison:
+            here = compare(condition.expr.rename(formulas), condition.op)
+            condition = here if not isinstance(here, bool) else None
+        else:
+            condition = None
+        found.append(replace(failure, domain=refused, condition=condition, arguments=arguments, call=call))
+    return found
+
+
+def _lying(placement: Placement, in_order: bool) -> Layout:
+    return Layout(lambda: placement, in_order=in_order)
+
+
+def general_of(done: Remembered) -> General:
+    """What a call has done for symbols, for whatever sizes."""
+    calls = {id(call): replace(call, arguments=(), keywords={}, outputs=()) for call in done.calls}
+    return General(done, [known["strided"] for _, known in done.made], calls)
+
+
+Explore = Callable[[tuple[Any, ...], dict[str, Any], Question], Any]
+"""Follows a call, given its arguments and what it asks."""
