@@ -101,12 +101,15 @@ def joined(cases: Sequence[tuple[Shape, Layout | None]], sizes: Shape) -> Layout
     """The layout of a tensor that is another one on each of several paths."""
     if all(layout is None for _, layout in cases):
         return None
+    shapes, layouts = zip(*cases, strict=True)
+    return Layout(_of_cases, sizes, shapes, *layouts)
 
-    def find() -> Placement | None:
-        found = [(shape, (layout.placement() if layout else None) or contiguous(shape)) for shape, layout in cases]
-        return common(found, sizes)
 
-    return Layout(find)
+def _of_cases(sizes: Shape, shapes: Sequence[Shape], *layouts: Layout | None) -> Placement | None:
+    cases = zip(shapes, layouts, strict=True)
+    return common(
+        [(shape, (layout.placement() if layout else None) or contiguous(shape)) for shape, layout in cases], sizes
+    )
 
 
 def _is_contiguous(placement: Placement, sizes: Shape) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class Layout:
     __slots__ = ("_find", "_found", "_given", "askers", "in_order")
 
     def __init__(self, find: Callable[..., Placement | None], *given: Any, in_order: bool = False) -> None:
+        """What is to be asked of what is given: no layout that the answer depends on may be hidden in there."""
         # no closure: of one for each tensor of a network, the collector would have ten objects to look at
         self.in_order = in_order
         self._find: Callable[..., Placement | None] | None = find
@@ -52,6 +53,19 @@ class Layout:
         if self._find is not None:
             self._found, self._find, self._given = self._find(*self._given), None, ()
         return self._found
+
+    def comes_from(self, layouts: Set[int]) -> bool:
+        """Whether the answer may depend on one of these layouts, which are told by their ids."""
+        met: set[int] = set()
+        waiting = [self]
+        while waiting:
+            layout = waiting.pop()
+            if id(layout) in layouts:
+                return True
+            if id(layout) not in met:
+                met.add(id(layout))
+                waiting += [given for given in layout._given if type(given) is Layout]
+        return False
 
 
 def contiguous(sizes: Shape) -> Placement:

@@ -419,6 +419,7 @@ class _Drawer:
         self.made: list[tuple[SymbolicTensor, dict[str, Any]]] = []
         self._patterns: dict[int, Any] = {id(t): ("tensor", at) for at, t in enumerate(question.tensors)}
         self._patterns |= {id(c): ("container", at) for at, c in enumerate(question.containers)}
+        self._layouts = {id(known["strided"]) for known in question.known if known["strided"] is not None}
         self._drawn: list[Any] = []
 
     def draw(self, value: Any) -> Any:
@@ -440,8 +441,9 @@ class _Drawer:
                 raise _Unknown
             self._patterns[id(value)] = ("made", len(self.made))
             known = look_at(value).copy()
-            if known["strided"] is not None:
-                known["strided"].placement()  # which may look at what the call was given
+            layout: Layout | None = known["strided"]
+            if layout is not None and layout.comes_from(self._layouts):
+                layout.placement()  # which looks at what the call was given
             self.made.append((value, known))
             return self._patterns[id(value)]
         raise _Unknown

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import functools
 import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -136,13 +137,19 @@ def _copy(model: nn.Module, device: str) -> nn.Module:
         memo.update((id(parameter), _on_meta(parameter)) for parameter in model.parameters() if _is_plain(parameter))
     for module in model.modules():
         for value in vars(module).values():
-            if isinstance(value, torch.Tensor) and not value.is_leaf:
+            kind = type(value)
+            if kind in _TABLES and not value and not getattr(value, "__dict__", None):
+                memo[id(value)] = kind()  # a module has ten of them, which are most of its copying
+            elif isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     for buffer in model.buffers():
         if isinstance(buffer, UninitializedBuffer):  # which torch cannot copy
             kept: Any = {"device": buffer.device, "dtype": buffer.dtype}
             memo[id(buffer)] = UninitializedBuffer(**kept)
     return copy.deepcopy(model, memo)
+
+
+_TABLES = frozenset({dict, OrderedDict})
 
 
 def _is_plain(parameter: nn.Parameter) -> bool:

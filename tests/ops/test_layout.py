@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import shapelint
+from shapelint.ops.layout import joined, layout_after, placed_in
+from shapelint.ops.registry import function_rule
+from shapelint.tracing.tensor import symbolic_tensor
 
 
 def _last(x: Tensor) -> Tensor:
@@ -153,6 +156,33 @@ def test_a_view_runs_where_it_needs_no_copy(forward: Callable[[Tensor], Tensor])
             assert not analysis.accepts(**sizes), sizes
         else:
             assert analysis.output_shape(**sizes) == expected
+
+
+def test_what_a_layout_depends_on_is_known_until_it_is_found() -> None:
+    turned, other = placed_in((2, 3), (1, 0)), placed_in((2, 3), (1, 0))
+    of_both = joined([((2, 3), None), ((2, 3), turned)], (2, 3))
+    assert of_both is not None
+    later = joined([((2, 3), of_both)], (2, 3))
+    assert later is not None
+    assert later.comes_from({id(turned)})
+    assert later.comes_from({id(of_both)})
+    assert turned.comes_from({id(turned)})
+    assert not later.comes_from({id(other)})
+    askers: set[int] = set()
+    turned.askers.append(askers)
+    later.placement()
+    assert askers == {id(turned)}
+    assert not later.comes_from({id(turned)})
+
+
+def test_a_cut_depends_on_what_it_is_cut_from() -> None:
+    whole = symbolic_tensor((2, 3), torch.float32)
+    whole.strided = placed_in((2, 3), (1, 0))
+    rule, made = function_rule(torch.Tensor.__getitem__), symbolic_tensor((2, 2), torch.float32)
+    assert rule is not None
+    cut = layout_after(rule, "__getitem__", whole, ((slice(None), slice(1, None)),), {}, made)
+    assert cut is not None
+    assert cut.comes_from({id(whole.strided)})
 
 
 def test_a_view_of_what_lies_otherwise_for_other_sizes_is_not_proven() -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 
 import shapelint
+from shapelint.sizes.dim import dim
+from shapelint.tracing.inputs import Inputs
+from shapelint.tracing.running import Runner
+from shapelint.tracing.tensor import symbolic_tensor
 from tests import oracle
 
 SIZES = [{"N": n, "H": h, "W": w} for n, h, w in [(1, 2, 8), (1, 3, 3), (2, 9, 4), (2, 4, 2), (3, 8, 8)]]
@@ -88,6 +94,28 @@ def test_why_an_operation_was_run_instead_is_told_in_its_words() -> None:
     cut = shapelint.analyze(CutByTensor(), ("N", 3, "H", "W")).certainty_reasons[0]
     assert "tensor_split at positions given by a tensor" in cut
     assert "no shape rule" not in cut
+
+
+class Tables(nn.Module):
+    """Keeps tables that it starts with empty, one of them under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one: dict[str, Tensor] = {}
+        self.same, self.other = self.one, OrderedDict[str, Tensor]()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, int]:
+        self.one["x"] = self.other["y"] = x
+        return self.same["x"][: len(self.other)], len(self.one)
+
+
+def test_a_run_changes_no_table_of_the_model_and_keeps_them_apart_as_they_were() -> None:
+    model = Tables()
+    runner = Runner(model, Inputs((symbolic_tensor((dim("H"), 2), torch.float32),), {}, ("H",)))
+    for _ in range(2):
+        assert runner.run({"H": 3}).output == ((1, 2), 1)
+    assert (model.one, model.other) == ({}, OrderedDict())
+    assert model.same is model.one
 
 
 class Looked(nn.Module):

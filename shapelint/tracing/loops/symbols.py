@@ -29,7 +29,9 @@ def _collect(values: Iterable[Any], found: dict[str, None]) -> None:
         if kind in _OF_NO_SYMBOLS:
             continue
         if kind is SymbolicTensor:
-            _collect(value.sizes, found)
+            for size in value.sizes:
+                if type(size) is not int:
+                    found.update(dict.fromkeys(size.symbols))
         elif isinstance(value, Dim):
             found.update(dict.fromkeys(value.symbols))
         elif kind is slice:
