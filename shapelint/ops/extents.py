@@ -23,6 +23,7 @@ from shapelint.sizes import (
     Domain,
     Size,
     TooComplex,
+    Undecided,
     all_of,
     any_of,
     implied,
@@ -478,6 +479,7 @@ def _of_table(index: Any) -> Extent | None:
 
 _ON_DATA = "which positions are looked up depends on the contents of the tensors; they are taken to exist"
 _NOT_FOLLOWED = "which positions are looked up is computed in a way that is not followed, {}"
+_MISSING_AT_SOME = "and at some of the sizes tried one does not exist"
 
 
 def _try_out(index: Any, size: Size, reason: str, negative: bool, empty: list[Any]) -> None:
@@ -585,10 +587,10 @@ def _require_tried(
 ) -> None:
     """Require what was seen, if that was one bound on one size."""
     path = active()
-    if len(names) != 1 or path is None:
-        if path is not None:
-            path.doubt(_NOT_FOLLOWED.format("and at some of the sizes tried one does not exist"))
+    if path is None:
         return
+    if len(names) != 1:
+        raise Undecided(_NOT_FOLLOWED.format(_MISSING_AT_SOME))
     at = [(sizes[names[0]], outside is None) for sizes, outside in tried]
     good = [number for number, fine in at if fine]
     bad = [number for number, fine in at if not fine]
@@ -601,4 +603,4 @@ def _require_tried(
     elif max(bad) < min(good):
         require(any_of(number >= min(good), *empty), reason, *told)
     else:
-        path.doubt(_NOT_FOLLOWED.format("and at some of the sizes tried one does not exist"))
+        raise Undecided(_NOT_FOLLOWED.format(_MISSING_AT_SOME))

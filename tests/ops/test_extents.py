@@ -226,6 +226,24 @@ def test_positions_that_no_rule_follows_are_tried_and_said_to_be(forward: Forwar
     assert oracle.same_answer(analysis, asked, [{"N": n, "T": t} for n in (1, 2) for t in range(1, 46)]) == []
 
 
+def _beyond_by_a_ratio(m: Any, x: Tensor) -> Tensor:
+    return x[..., torch.arange(x.shape[2]) + 1 - x.shape[1] // x.shape[2]]
+
+
+def _beyond_now_and_then(m: Any, x: Tensor) -> Tensor:
+    size = x.shape[2]
+    return m.table((places(x) * 0 + 9 + 7 * (size % 3)).float().exp().log().round().long())
+
+
+@pytest.mark.parametrize("forward", [_beyond_by_a_ratio, _beyond_now_and_then])
+def test_positions_that_do_not_exist_at_sizes_without_a_bound_are_enumerated(forward: Forward) -> None:
+    analysis = shapelint.analyze(Looking(forward), (1, "C", "T"))
+    assert analysis.certainty == "enumerated"
+    assert "one does not exist" in analysis.certainty_reasons[0]
+    asked = oracle.Oracle(lambda: Looking(forward), (1, "C", "T"), device="cpu")
+    assert oracle.same_answer(analysis, asked, [{"C": c, "T": t} for c in (1, 3, 8) for t in range(1, 12)]) == []
+
+
 ON_DATA: dict[str, Forward] = {
     "the greatest": lambda m, x: m.table(x.argmax(2)),
     "some of the greatest": lambda m, x: m.table(x.topk(1, -1).indices),
