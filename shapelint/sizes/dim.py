@@ -331,8 +331,8 @@ def expr_of(size: Any) -> Expr | None:
     if type(size) is int:
         return ex.constant(size)
     kind = type(size)
-    # A tensor has __index__ too, but arithmetic with one gives a tensor.
-    if issubclass(kind, _FRACTIONAL) or not hasattr(kind, "__index__") or hasattr(kind, "__torch_function__"):
+    # A tensor has __index__ too, but arithmetic with one gives a tensor. Asked first: fractions take longest to tell.
+    if hasattr(kind, "__torch_function__") or not hasattr(kind, "__index__") or issubclass(kind, _FRACTIONAL):
         return None
     return ex.constant(int(size.__index__()))
 
@@ -341,7 +341,7 @@ def _arithmetic(a: Dim, b: Any, on_exprs: Any, on_ratios: Any) -> Any:
     other = expr_of(b)
     if other is not None:
         return of(on_exprs(a.expr, other))
-    if issubclass(type(b), _FRACTIONAL):
+    if not hasattr(type(b), "__torch_function__") and issubclass(type(b), _FRACTIONAL):
         return on_ratios(_as_ratio(a), b)
     return NotImplemented
 

@@ -430,10 +430,16 @@ class Operations:
             error.__dict__["shapelint_suspect"] = True
 
 
+_NEVER_SYMBOLIC = frozenset({torch.Tensor, nn.Parameter, type(None), bool, int, float, str, torch.dtype, torch.device})
+"""What functions of real tensors are given nearly always."""
+
+
 def has_symbolic(args: Any, kwargs: dict[str, Any]) -> bool:
     """Whether a call's arguments hold a symbolic tensor or size."""
     if args and type(args[0]) is SymbolicTensor:
         return True
+    if not kwargs and _NEVER_SYMBOLIC.issuperset(map(type, args)):
+        return False
     return any(is_symbolic(a) for a in args) or (bool(kwargs) and any(is_symbolic(v) for v in kwargs.values()))
 
 

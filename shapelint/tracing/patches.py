@@ -36,7 +36,15 @@ from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.loops.rounds import FOLDING, alike_in
 from shapelint.tracing.tensor import SymbolicShape, SymbolicTensor
 
-_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "shapelint", "islpy", "networkx", "sympy"})
+_FOREIGN = frozenset(
+    {
+        *sys.stdlib_module_names,
+        *("torch", "numpy", "shapelint", "islpy", "networkx", "sympy"),
+        # what libraries of networks load weights and configurations with: a fifth of the modules around a network
+        *("huggingface_hub", "packaging", "safetensors", "filelock", "yaml", "requests", "httpx", "httpx2"),
+    }
+)
+"""Packages whose code computes no sizes, or is not to be changed."""
 
 
 class _Stand(type):
