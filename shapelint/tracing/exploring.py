@@ -184,6 +184,7 @@ class ExploringPath(Path):
         self.outlines: Outlines = {}
         self.numbers = itertools.count(1)
         self.rounds: list[Round] = []
+        self._asked: tuple[Domain, Round | None, Domain] = domain, None, domain
         self.followed: list[Round] = []
         self.over: dict[str, Round] = {}
         self.by_products: TooComplex | None = None
@@ -197,7 +198,12 @@ class ExploringPath(Path):
     @property
     def sizes(self) -> Domain:
         """The sizes that reach the present point, whichever round of a loop it is in."""
-        return self._without(self.rounds) if self.rounds else self.domain
+        if not self.rounds:
+            return self.domain
+        # operations follow one another without a branch between
+        if self._asked[0] is not self.domain or self._asked[1] is not self.rounds[-1]:
+            self._asked = self.domain, self.rounds[-1], self._without(self.rounds)
+        return self._asked[2]
 
     def _without(self, rounds: list[Round], domain: Domain | None = None) -> Domain:
         numbers = {each.number for each in rounds}

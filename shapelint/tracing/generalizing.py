@@ -7,6 +7,7 @@ for each of its sizes; what it does for formulas is what it does for the symbols
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from shapelint.sizes import dim as dims
 from shapelint.sizes import expr as ex
 from shapelint.sizes.condition import Comparison, Member, compare
 from shapelint.sizes.expr import Expr
+from shapelint.sizes.region import Placed
 from shapelint.tracing.looking import known_of
 from shapelint.tracing.record import Call, Failure
 from shapelint.tracing.remembering import Question, Remembered
@@ -216,16 +218,39 @@ def among(domain: Domain, sizes: Domain, formulas: Formulas) -> Domain:
     Raises:
         TooComplex: no set expresses it.
     """
-    settled = sizes.settled()
-    wanted = [placed for placed in settled.distinct() if any(name in formulas for name in placed.support)]
     result = domain
-    for placed in wanted:
+    for placed in sizes.settled().distinct():
+        if not any(name in formulas for name in placed.support):
+            continue
+        bounds = _bounds(placed)
+        if bounds is not None:
+            result = _between(result, formulas[placed.support[0]], *bounds)
+            continue
         here = result
         for name in placed.support:
             here = here.with_symbol(name).restrict(dims.dim(name) == dims.of(formulas[name]))
         here = here.restrict(Member(placed)).project(result.parts)
         result = result if result.is_subset(here) else here
     return result
+
+
+@functools.lru_cache(maxsize=1024)
+def _bounds(placed: Placed) -> tuple[int | None, int | None] | None:
+    """The least and the greatest of the sizes in a set, if it is one of single sizes and has all between them."""
+    if len(placed.support) != 1 or placed.region.is_empty():
+        return None
+    low, high = placed.region.bounds(0)
+    whole = Domain.positive(placed.support)
+    between = _between(whole, ex.symbol(placed.support[0]), low, high)
+    return (low, high) if between.equals(Domain({placed.support[0]: placed})) else None
+
+
+def _between(domain: Domain, formula: Expr, low: int | None, high: int | None) -> Domain:
+    for bound, sign in ((low, 1), (high, -1)):
+        if bound is not None:
+            condition = compare(ex.add_constant(ex.scale(formula, sign), -sign * bound), ">=")
+            domain = domain if domain.status(condition) is True else domain.restrict(condition)
+    return domain
 
 
 def failures_among(general: General, domain: Domain, formulas: Formulas) -> list[Failure]:
