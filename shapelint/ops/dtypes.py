@@ -93,6 +93,7 @@ _WORDS: Final = {
     "fij": "real numbers with a sign (no uint8, no booleans)",
     "fiju": "real numbers, no booleans",
     "fijuc": "numbers, no booleans",
+    "fijc": "numbers with a sign (no uint8, no booleans)",
 }
 _ADVICE: Final = {
     "f": ": convert it first, with .float()",
@@ -107,6 +108,7 @@ _ADVICE: Final = {
     "ub": ": convert it first, with .bool()",
     "fijuc": ": convert it first, with .float() or .long()",
     "fij": ": convert it first, with .float() or .long()",
+    "fijc": ": convert it first, with .float() or .long()",
     "fiju": ": convert it first, with .float() or .long()",
 }
 
@@ -334,6 +336,7 @@ _INPUT: Final[tuple[tuple[str, tuple[Target, ...]], ...]] = (
             "__sub__", "__rsub__", "__isub__",
         ),
     ),
+    ("fijc", ("gradient",)),
     ("fic", tuple(_for_axes("conv_transpose"))),
     (
         "ijub",

@@ -284,6 +284,43 @@ def diff(input: TensorLike, n: int = 1, dim: int = -1, prepend: Any = None, appe
     return Spec(tuple(sizes))
 
 
+@shape_rule("gradient")
+def gradient(input: TensorLike, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> tuple[Spec, ...]:
+    """Differences along each dimension, of the input's shape; at the borders they need neighbours."""
+    if is_tensor(spacing) or (isinstance(spacing, (list, tuple)) and any(map(is_tensor, spacing))):
+        raise Unsupported("gradient with spacing by tensors")
+    dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    axes = axis_indices(dims, input.ndim)
+    if isinstance(spacing, (list, tuple)) and len(spacing) != len(axes):
+        fail("gradient: {} spacings for {} dimensions", len(spacing), len(axes))
+    if edge_order not in (1, 2):
+        fail("gradient: edge_order must be 1 or 2, and is {}", edge_order)
+    for axis in axes:
+        size = input.shape[axis]
+        require(size > edge_order, "gradient needs {} elements in a dimension, and got {}", edge_order + 1, size)
+    return tuple(Spec(input.shape, floating(input.dtype)) for _ in axes)
+
+
+@shape_rule("trapezoid", "trapz")
+def trapezoid(y: TensorLike, x: Any = None, *, dx: Any = None, dim: int = -1) -> Spec:
+    """The area below a curve: a dimension is gone."""
+    axis = _trapezoid_axis(y, x, dim)
+    return Spec(y.shape[:axis] + y.shape[axis + 1 :])
+
+
+@shape_rule("cumulative_trapezoid")
+def cumulative_trapezoid(y: TensorLike, x: Any = None, *, dx: Any = None, dim: int = -1) -> Spec:
+    """The area below a curve up to each point but the first."""
+    axis = _trapezoid_axis(y, x, dim)
+    return Spec((*y.shape[:axis], smax(y.shape[axis] - 1, 0), *y.shape[axis + 1 :]))
+
+
+def _trapezoid_axis(y: TensorLike, x: Any, dim: int) -> int:
+    if x is not None or floating(y.dtype) is not y.dtype:
+        raise Unsupported("the trapezoid rule with points given, or of whole numbers")
+    return axis_index(dim, y.ndim)
+
+
 @shape_rule("histc")
 def histc(input: TensorLike, bins: Size = 100, min: Any = 0, max: Any = 0) -> Spec:
     """How many elements fall into each bin."""

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import ast
 import functools
+import linecache
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
+
+from torch import nn
 
 from shapelint.sizes import Dim, Undecided, implied, possible
 from shapelint.sizes.dim import of
@@ -45,6 +48,7 @@ _WITHIN_ITSELF = ("[...]", "(...)", "{...}")
 """What Python words for a list that it is wording already."""
 
 _LOOKING_UP = frozenset({"get", "setdefault", "pop"})
+_NOT_ITS_KEYS = _LOOKING_UP | {"values", "clear"}
 _NOT_TEXTS = (int, float, tuple, frozenset, type, type(None))
 
 Words = tuple[str, ...]
@@ -137,6 +141,15 @@ class Keys:
                 if other is None or self._is_same(words, other) is None:
                     raise Undecided(DECIDES)
 
+    def note_table(self, value: Any) -> None:
+        """A module gets another dict, which may be one in which something is about to be looked up.
+
+        Raises:
+            Undecided: it holds something already.
+        """
+        if value and self.kept:
+            raise Undecided(DECIDES)
+
     def _number(self, size: Dim) -> str | None:
         """The number that stands for a size, which must have no sign."""
         if not implied(size >= 0):
@@ -197,6 +210,8 @@ def _table(lookup: Lookup, frame: FrameType) -> dict[Any, Any] | None:
     missing = object()
     value = frame.f_locals.get(lookup.root, frame.f_globals.get(lookup.root, missing))
     for name in lookup.attributes:
+        if lookup.kept and not isinstance(value, nn.Module):
+            return None  # nobody would see another dict take its place
         value = getattr(value, "__dict__", {}).get(name, missing)
     return value if type(value) is dict else None
 
@@ -219,7 +234,41 @@ def _lookup_at(code: CodeType, instruction: int) -> Lookup | None:
     names = None if table is None else _names(table)
     if table is None or names is None or (kept and _may_change(tree, set(names), statement, around)):
         return None
+    if not _is_only_looked_into(code.co_filename, names[-1], is_attribute=isinstance(table, ast.Attribute)):
+        return None
     return Lookup(compile(ast.Expression(text), "<text>", "eval"), names[0], tuple(names[1:]), kept)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_only_looked_into(file: str, name: str, *, is_attribute: bool) -> bool:
+    """Whether a file's code never goes through the keys of dicts of this name: they are no real texts."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return False
+    around = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    kind = ast.Attribute if is_attribute else ast.Name
+    uses = [node for node in ast.walk(tree) if isinstance(node, kind) and _called(node) == name]
+    declared = any(isinstance(node, (ast.Global, ast.Nonlocal)) and name in node.names for node in ast.walk(tree))
+    return bool(uses) and not declared and all(_keeps_its_keys(node, around[node], around) for node in uses)
+
+
+def _called(node: ast.AST) -> str | None:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
+
+
+def _keeps_its_keys(node: ast.AST, user: ast.AST, around: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a use of a dict tells nobody what its keys are."""
+    if isinstance(user, ast.Subscript):
+        return user.value is node
+    if isinstance(user, ast.Compare):
+        return isinstance(user.ops[0], (ast.In, ast.NotIn)) and user.comparators == [node]
+    if isinstance(user, ast.Attribute):
+        called = around[user]
+        return user.attr in _NOT_ITS_KEYS and isinstance(called, ast.Call) and called.func is user
+    if isinstance(user, ast.Call):
+        return isinstance(user.func, ast.Name) and user.func.id == "len"
+    return _sets(node) is not None
 
 
 def _text_at(statement: ast.stmt, at: Any) -> ast.expr | None:

@@ -592,6 +592,8 @@ class Tracer(Recalling):
     def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
         """A model that sets attributes in forward gets them back as they were."""
         self.note_attribute(module, name)
+        if type(value) is dict:
+            self.path.keys.note_table(value)
         state.write((module, name), value)
         self.containers.add(value)
 

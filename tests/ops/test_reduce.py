@@ -78,6 +78,25 @@ def test_forms(function: Any, arguments: tuple[Any, ...]) -> None:
     check(function, *arguments, sizes={"H": range(1, 4), "W": range(1, 4)})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dim": (0, 1)}, {"dim": 1, "edge_order": 2}, {"edge_order": 3}, {"spacing": [1.0]}, {"spacing": 0.5},
+        {"spacing": [1.0, 2.0, 3.0]}, {"dim": 3}, {"dim": (0, 0)}, {"dim": ()},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_gradients(options: dict[str, Any]) -> None:
+    for dtype in (torch.float64, torch.complex64, INTEGERS):
+        check(torch.gradient, shaped("H", 3, "W", dtype=dtype), sizes=SIZES, **options)
+
+
+@pytest.mark.parametrize("function", [torch.trapezoid, torch.trapz, torch.cumulative_trapezoid])
+def test_areas_below_curves(function: Any) -> None:
+    for options in ({"dim": 0}, {"dim": -1, "dx": 0.5}, {"dim": 3}):
+        check(function, shaped("H", 3, "W", dtype=torch.float64), sizes=SIZES, **options)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_losses(reduction: str) -> None:
     sizes = {"H": range(1, 4), "W": range(1, 4)}
