@@ -355,6 +355,8 @@ class Recalling(Operations):
     def recall_general(self, general: General, formulas: Formulas, question: Question) -> tuple[Any] | None:
         """A call as it goes whatever its sizes; ``None`` where no formula or set expresses how it goes for these."""
         path, done = self.path, general.done
+        if not question.is_as_wide(done.question):
+            return None  # the model keeps one of the call's arguments, which are other objects for whatever sizes
         try:
             left = path.domain if done.end is None else among(path.domain, done.end, formulas)
             refused = left is not path.domain

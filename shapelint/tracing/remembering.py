@@ -78,6 +78,11 @@ class Question:
         for at in tuple(self.changed()):
             refill(self.containers[at], self.contents[at])
 
+    def is_as_wide(self, other: Question) -> bool:
+        """Whether as many tensors, lists and dicts are met as in another question."""
+        mine, theirs = (self.tensors, self.containers), (other.tensors, other.containers)
+        return list(map(len, mine)) == list(map(len, theirs))
+
     def changed(self) -> Iterator[int]:
         """The positions of the containers with other contents than before."""
         pairs = zip(self.containers, self.contents, strict=True)
