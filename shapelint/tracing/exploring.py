@@ -37,6 +37,9 @@ from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 FEW_VALUES = 8
 """A divisor with at most this many values is made a plain int."""
 
+MANY_BRANCHES = 3
+"""After so many branches in a row it is asked whether they are those of functions, whose paths need not multiply."""
+
 LONG_LOOP = 20
 """After so many branches in a row it is asked whether a tensor can be that large at all."""
 
@@ -173,13 +176,19 @@ class ExploringPath(Path):
     """The path the tracer follows; conditions that the sizes do not decide fork the current frame."""
 
     def __init__(
-        self, domain: Domain, limits: Limits, on_failing: Callable[..., None], on_accident: Callable[..., None]
+        self,
+        domain: Domain,
+        limits: Limits,
+        on_failing: Callable[..., None],
+        on_accident: Callable[..., None],
+        on_many_branches: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(domain)
         self.frames: list[Frame] = []
         self.limits = limits
         self.on_failing = on_failing
         self.on_accident = on_accident
+        self.on_many_branches = on_many_branches
         self.plans: dict[Site, Plan] = {}
         self.outlines: Outlines = {}
         self.numbers = itertools.count(1)
@@ -361,6 +370,8 @@ class ExploringPath(Path):
         if known is not None:
             return known
         self._limit_branches(f"branches on sizes follow one another: {condition}")
+        if len(self.frames[-1].taken) >= MANY_BRANCHES:
+            self.on_many_branches()
         choice = self.frames[-1].choose(2, condition) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice

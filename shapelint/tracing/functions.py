@@ -9,6 +9,7 @@ the beginning on: most have neither loops nor branches.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
@@ -23,6 +24,27 @@ from shapelint.tracing.tensor import SymbolicTensor
 
 _FORWARD = torch_module.__file__
 _BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class Regroup(BaseException):
+    """The analysis starts again, with more functions explored on their own. No ``except Exception`` swallows it."""
+
+    def __init__(self, functions: list[FunctionType]) -> None:
+        super().__init__("functions are to be explored on their own")
+        self.functions = functions
+
+
+def functions_above() -> list[FunctionType]:
+    """The functions between the innermost forward of a module and what it runs now."""
+    found: list[FunctionType] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_back is not None and frame.f_back.f_code.co_filename != _FORWARD:
+        code = frame.f_code
+        if not is_internal(code):
+            known = None if code.co_flags & _BIT_BY_BIT else _method(frame) or _function(frame)
+            found += [] if known is None else [known[0]]
+        frame = frame.f_back
+    return found
 
 
 def functions_around(error: BaseException) -> list[FunctionType]:

@@ -41,7 +41,7 @@ from shapelint.sizes.region import limited
 from shapelint.tracing import exploring, handlers, joining, places, state
 from shapelint.tracing.contents import join_contents
 from shapelint.tracing.exploring import Frame, Outcome
-from shapelint.tracing.functions import functions_around, is_plain_call
+from shapelint.tracing.functions import Regroup, functions_above, functions_around, is_plain_call
 from shapelint.tracing.joining import flatten, join_sizes
 from shapelint.tracing.keys import Unwatched
 from shapelint.tracing.looking import Watch, known_of
@@ -102,6 +102,7 @@ class Tracer(Recalling):
         self.classes = {type(m) for m in modules.values()}
         self.further = further
         self.functions = functions
+        self.path.on_many_branches = self._look_for_functions
         self.runs = 0
         self.has_loops: set[int] = set()
 
@@ -278,6 +279,12 @@ class Tracer(Recalling):
         if handlers.caught_above(self.beginning) is not None:
             return function(*args, **kwargs)  # what it raises is dealt with on the path that raises it
         return self._explore_once(function, args, kwargs, plain=True)
+
+    def _look_for_functions(self) -> None:
+        """Start again where the branches that follow one another are those of functions."""
+        found = [function for function in functions_above() if function not in self.functions]
+        if found:
+            raise Regroup(found)
 
     def _run_within(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module that is given no sizes, run as part of its caller: it has hardly anything of its own to branch on.
@@ -658,6 +665,8 @@ def trace(
                 plans[change.site] = change.plan
                 memory.forget(change.site)
                 functions.update(dict.fromkeys(functions_around(change)))
+            except Regroup as more:
+                functions.update(dict.fromkeys(more.functions))
             except Unwatched as found:
                 if len(tables) == MOST_TABLES:
                     raise Undecided(DECIDES) from None

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import shapelint
 from shapelint.sizes.dim import dim
-from shapelint.tracing.functions import functions_around, is_plain_call
+from shapelint.tracing.functions import functions_above, functions_around, is_plain_call
 from shapelint.tracing.tensor import symbolic_tensor
 from tests import oracle
 from tests.test_random_loops import QUICK
@@ -233,6 +233,67 @@ def test_the_paths_of_functions_add_up() -> None:
     assert analysis.trace is not None
     # a method's two sides, and those of its loop, do not multiply with those of the next
     assert analysis.trace.runs < 40
+
+
+def match(x: Tensor, like: Tensor) -> Tensor:
+    if x.shape[-1] != like.shape[-1]:
+        x = F.interpolate(x, size=like.shape[-1])
+    return x
+
+
+class Levels(nn.Module):
+    """A decoder that fits each level to its skip, by a function for some and a method for others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Conv1d(2, 2, 3, stride=2, padding=1) for _ in range(8))
+        self.up = nn.ModuleList(nn.ConvTranspose1d(2, 2, 2, stride=2) for _ in range(8))
+
+    def fitted(self, x: Tensor, like: Tensor) -> Tensor:
+        if x.shape[-1] > like.shape[-1]:
+            return x[..., : like.shape[-1]]
+        return match(x, like)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for down in self.down:
+            skips.append(x)
+            x = down(x)
+        for level, up in enumerate(self.up):
+            skip = skips.pop()
+            x = up(x)
+            x = skip + (match(x, skip) if level % 2 else self.fitted(x, skip))
+        return x
+
+
+def test_branches_in_functions_do_not_multiply() -> None:
+    analysis = shapelint.analyze(Levels(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert analysis.trace is not None
+    assert analysis.trace.runs < 60
+    assert all(analysis.output_shape(N=1, T=t) == (1, 2, t) for t in (1, 2, 17, 255, 256, 257))
+
+
+def test_the_functions_above_end_at_the_forward() -> None:
+    found: list[str] = []
+
+    class Network(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x)
+
+        def inner(self, x: Tensor) -> Tensor:
+            return noting(x)
+
+    def noting(x: Tensor) -> Tensor:
+        found.extend(function.__name__ for function in functions_above())
+        return x
+
+    globals()["noting"] = noting
+    try:
+        Network()(torch.ones(1))
+    finally:
+        del globals()["noting"]
+    assert found == ["noting", "inner"]
 
 
 def test_a_loop_in_a_function_is_followed_again_without_what_came_before() -> None:
