@@ -37,7 +37,7 @@ from shapelint.tracing.tensor import SymbolicTensor, tensor_with
 FEW_VALUES = 8
 """A divisor with at most this many values is made a plain int."""
 
-MANY_BRANCHES = 3
+MANY_BRANCHES = 6
 """After so many branches in a row it is asked whether they are those of functions, whose paths need not multiply."""
 
 LONG_LOOP = 20

@@ -1,0 +1,114 @@
+"""Calls that go as they go whatever their sizes: what was followed once for symbols is told for formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shapelint.sizes import Domain, TooComplex, Undecided
+from shapelint.tracing import state
+from shapelint.tracing.counts import Counts
+from shapelint.tracing.exploring import Frame
+from shapelint.tracing.generalizing import (
+    Explore,
+    Formulas,
+    General,
+    Generalizer,
+    Instance,
+    NotGeneral,
+    among,
+    failures_among,
+    general_of,
+    with_formulas,
+)
+from shapelint.tracing.looking import Watch
+from shapelint.tracing.loops.rounds import Replan
+from shapelint.tracing.loops.symbols import names_in
+from shapelint.tracing.recalling import Recalling
+from shapelint.tracing.remembering import Question, written
+from shapelint.tracing.replaying import Callee
+
+
+class AnySize(Recalling):
+    """Follows calls once for whatever sizes.
+
+    Attributes:
+        is_general: a call is being followed so.
+    """
+
+    is_general = False
+
+    def general_of(
+        self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], explore: Explore
+    ) -> tuple[General, Formulas] | None:
+        """What a call does whatever its sizes, and what these are here, if it was made for other sizes before."""
+        if self.is_general:
+            return None
+        if self.path.over:
+            self.path.check_names(names_in((args, kwargs)))
+        generalizer = Generalizer(self.path.domain)
+        try:
+            given, named = generalizer.general(args), generalizer.general(kwargs)
+        except (NotGeneral, TooComplex):
+            return None
+        formulas, generals = generalizer.formulas, self.memory.generals
+        question = self.ask(callee, given, named) if formulas else None
+        if question is None or not question.symbols <= formulas.keys():
+            return None
+        key = (question.key, question.seen_in_all())
+        if key not in generals:
+            generals[key] = None
+            return None
+        if generals[key] is None:
+            generals[key] = self._follow_for_any(question, formulas, lambda: explore(given, named, question))
+        general = generals[key]
+        return (general, formulas) if type(general) is General else None
+
+    def _follow_for_any(self, question: Question, formulas: Formulas, run: Callable[[], Any]) -> General | bool:
+        """Follow a call with symbols for its sizes; False where that does not work."""
+        path, frame, watch = self.path, Frame(), Watch()
+        before = self.standing(question, self.containers.now())
+        kept = path.domain, path.frames, path.rounds, path.counts, path.by_products, Undecided.last
+        path.domain, path.frames, path.rounds, path.counts = Domain.positive(formulas), [frame], [], Counts(path)
+        self.is_general = True
+        try:
+            marks = self.marks()
+            watch.begin(question.tensors, question.known)
+            value = run()
+            done = None if frame.taken else self._done(question, watch, marks, value)
+            return done is not None and general_of(done)
+        except (Exception, Replan):
+            return False  # the call is made for its own sizes, and says what is wrong with them
+        finally:
+            self.is_general = False
+            watch.end(question.tensors, question.known)
+            state.roll_back(frame.written)
+            path.domain, path.frames, path.rounds, path.counts, path.by_products, Undecided.last = kept
+            self._undo(before)
+
+    def recall_general(self, general: General, formulas: Formulas, question: Question) -> tuple[Any] | None:
+        """A call as it goes whatever its sizes; ``None`` where no formula or set expresses how it goes for these."""
+        path, done = self.path, general.done
+        if not question.is_as_wide(done.question):
+            return None  # the model keeps one of the call's arguments, which are other objects for whatever sizes
+        try:
+            left = path.domain if done.end is None else among(path.domain, done.end, formulas)
+            refused = left is not path.domain
+            if refused and (left.is_empty() or not self._numbers_of_rounds().isdisjoint(_names_in(formulas))):
+                return None
+            question.look_at(done.looks)
+            made = general.tensors(formulas)
+            value = written(done, question, made, lambda size: with_formulas(size, formulas))
+            failures = failures_among(general, path.domain, formulas) if refused else []
+        except TooComplex:
+            return None
+        instance = Instance(general, formulas, question.tensors, path.domain, path.sizes, made, bool(path.rounds))
+        self._tell_instance(instance, {})
+        self.used.append(instance)
+        self.failures += failures
+        self._take_over(done, left)
+        return (value,)
+
+
+def _names_in(formulas: Formulas) -> set[str]:
+    return {name for formula in formulas.values() for name in formula.support}
