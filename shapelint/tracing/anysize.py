@@ -41,7 +41,7 @@ class AnySize(Recalling):
     def general_of(
         self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], explore: Explore
     ) -> tuple[General, Formulas] | None:
-        """What a call does whatever its sizes, and what these are here, if it was made for other sizes before."""
+        """What a call does whatever its sizes, and what these are here, if that can be known."""
         if self.is_general:
             return None
         if self.path.over:
@@ -56,10 +56,7 @@ class AnySize(Recalling):
         if question is None or not question.symbols <= formulas.keys():
             return None
         key = (question.key, question.seen_in_all())
-        if key not in generals:
-            generals[key] = None
-            return None
-        if generals[key] is None:
+        if generals.get(key) is None:
             generals[key] = self._follow_for_any(question, formulas, lambda: explore(given, named, question))
         general = generals[key]
         return (general, formulas) if type(general) is General else None

@@ -8,7 +8,6 @@ loop, another start, or other sizes.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, cast
@@ -26,7 +25,7 @@ from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.anysize import AnySize
 from shapelint.tracing.contents import join_contents
 from shapelint.tracing.exploring import Frame, Outcome
-from shapelint.tracing.functions import Regroup, functions_above, is_plain_call
+from shapelint.tracing.functions import Explored, Regroup, functions_above, is_plain_call
 from shapelint.tracing.joining import join_sizes
 from shapelint.tracing.looking import Watch
 from shapelint.tracing.loops.rounds import Plan, Replan, Site, check_joined
@@ -56,7 +55,7 @@ class Calls(AnySize):
     def __init__(
         self,
         modules: dict[str, nn.Module],
-        functions: Collection[FunctionType],
+        functions: Explored,
         domain: Domain,
         limits: Limits,
         deadline: float,
@@ -175,7 +174,9 @@ class Calls(AnySize):
             return self.explore(callee, given, named, (self.changes, self.containers.now()), asked)
 
         # a loop over tiles has more cases whatever the sizes than it has here
-        found = None if id(callee) in self.has_loops else self.general_of(callee, args, kwargs, explore)
+        if id(callee) in self.has_loops or not self.memory.has_kept(question):
+            return None
+        found = self.general_of(callee, args, kwargs, explore)
         return None if found is None else self.recall_general(*found, question)
 
     def _is_as(self, before: State) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
@@ -32,6 +32,38 @@ class Regroup(BaseException):
     def __init__(self, functions: list[FunctionType]) -> None:
         super().__init__("functions are to be explored on their own")
         self.functions = functions
+
+
+class Explored:
+    """The functions that are explored on their own."""
+
+    def __init__(self) -> None:
+        self._with_loops: dict[FunctionType, None] = {}
+        self._with_branches: dict[FunctionType, None] = {}
+        self._is_in_vain = False
+
+    def __iter__(self) -> Iterator[FunctionType]:
+        return iter({**self._with_loops, **self._with_branches})
+
+    def __contains__(self, function: FunctionType) -> bool:
+        return function in self._with_loops or function in self._with_branches
+
+    def add_around(self, change: BaseException) -> None:
+        """Explore the functions with a loop that needs another plan, unless that was in vain.
+
+        It is where one of them was explored so already, and all of the model is to be followed again nevertheless: it
+        sets attributes, which nobody can undo in the middle.
+        """
+        found = functions_around(change)
+        if any(function in self._with_loops for function in found):
+            self._with_loops.clear()
+            self._is_in_vain = True
+        if not self._is_in_vain:
+            self._with_loops.update(dict.fromkeys(found))
+
+    def add(self, functions: Iterable[FunctionType]) -> None:
+        """Explore functions with branches."""
+        self._with_branches.update(dict.fromkeys(functions))
 
 
 def functions_above() -> list[FunctionType]:

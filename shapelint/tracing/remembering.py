@@ -206,8 +206,8 @@ class Memory:
         told: calls of which this run has written down what they did, in this order.
         handed_out: tensors of remembered calls that this run already uses, by their ids, in the order it came to them.
         outlines: what is known of modules.
-        generals: what calls do whatever their sizes, by their questions; ``None`` for those that were made once, and
-            False for those of which it cannot be said.
+        generals: what calls do whatever their sizes, by their questions; False for those of which it cannot be said,
+            and ``None`` where a loop in them has got another plan.
     """
 
     run: int = 0
@@ -250,6 +250,10 @@ class Memory:
                 if known.fits(domain):
                     return known
         return None
+
+    def has_kept(self, question: Question) -> bool:
+        """Whether a call could be remembered that saw the same but for the sizes."""
+        return question.key in self._known
 
     def forget(self, site: Site) -> None:
         """A loop has another plan: what calls with that loop did before does not hold."""

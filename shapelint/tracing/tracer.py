@@ -17,9 +17,8 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from types import FunctionType
 from typing import Any
 
 import islpy as isl
@@ -36,7 +35,7 @@ from shapelint.sizes.region import limited
 from shapelint.tracing import exploring, joining, state
 from shapelint.tracing.calls import Calls
 from shapelint.tracing.exploring import Outcome
-from shapelint.tracing.functions import Regroup, functions_around
+from shapelint.tracing.functions import Explored, Regroup
 from shapelint.tracing.joining import flatten
 from shapelint.tracing.keys import Unwatched
 from shapelint.tracing.looking import known_of
@@ -76,7 +75,7 @@ class Tracer(Calls):
         limits: Limits,
         deadline: float,
         plans: dict[Site, Plan],
-        functions: Collection[FunctionType],
+        functions: Explored,
         memory: Memory,
         tables: list[dict[Any, Any]],
         modules: dict[str, nn.Module],
@@ -256,7 +255,7 @@ def trace(
     modules = modules or state.modules_by_name(model)
     deadline = time.monotonic() + limits.seconds
     plans: dict[Site, Plan] = {}
-    functions: dict[FunctionType, None] = {}
+    functions = Explored()
     memory = Memory()
     tables: list[dict[Any, Any]] = []
     further: list[dict[str, Any]] = []
@@ -273,9 +272,9 @@ def trace(
             except Replan as change:
                 plans[change.site] = change.plan
                 memory.forget(change.site)
-                functions.update(dict.fromkeys(functions_around(change)))
+                functions.add_around(change)
             except Regroup as more:
-                functions.update(dict.fromkeys(more.functions))
+                functions.add(more.functions)
             except Unwatched as found:
                 if len(tables) == MOST_TABLES:
                     raise Undecided(DECIDES) from None

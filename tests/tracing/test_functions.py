@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import shapelint
 from shapelint.sizes.dim import dim
-from shapelint.tracing.functions import functions_above, functions_around, is_plain_call
+from shapelint.tracing.functions import Explored, functions_above, functions_around, is_plain_call
 from shapelint.tracing.tensor import symbolic_tensor
 from tests import oracle
 from tests.test_random_loops import QUICK
@@ -112,12 +112,15 @@ class Caught(nn.Module):
     """Deals with what its own method raises for some sizes."""
 
     def checked(self, x: Tensor) -> Tensor:
+        last = x
+        for t in range(x.shape[-1]):
+            last = torch.cat([last, x[..., t : t + 1]], -1)
         if x.shape[-1] % 4:
             raise ValueError("multiples of 4")
-        return tiles(x, 4)
+        return last
 
     def forward(self, x: Tensor) -> Tensor:
-        x = tiles(x, 3)
+        x = self.checked(F.pad(x, (0, -x.shape[-1] % 4)))[..., ::2]
         try:
             return self.checked(x)
         except ValueError:
@@ -220,7 +223,9 @@ class Same(nn.Module):
 
 
 @pytest.mark.parametrize("network", [Sides, Caught, Filling, Setting, Structures, Raising, Noting, Same])
-def test_a_network_of_functions_is_as_pytorch_has_it(network: type[nn.Module]) -> None:
+def test_a_network_of_functions_is_as_pytorch_has_it(network: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    # they have few parts, and their functions shall be followed again from where they begin
+    monkeypatch.setattr("shapelint.tracing.recalling.MANY_PARTS", -1)
     analysis = shapelint.analyze(network(), ("N", 2, "T"), limits=QUICK)
     assert analysis.certainty == "proven", analysis.certainty_reasons
     for t in range(1, 28):
@@ -321,6 +326,51 @@ def test_a_loop_in_a_function_is_followed_again_without_what_came_before() -> No
     analysis = shapelint.analyze(Network(), ("N", 2, "T"))
     assert analysis.certainty == "proven", analysis.certainty_reasons
     assert walked.count("second") > walked.count("first")
+
+
+class SettingInLoops(nn.Module):
+    """A method with a loop that sets an attribute: where it stands, nothing can be taken back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(*(nn.Conv1d(2, 2, 1) for _ in range(14)))
+        self.last = None
+
+    def looping(self, x: Tensor) -> Tensor:
+        self.last = None
+        for t in range(x.shape[-1]):
+            part = x[..., t : t + 1]
+            self.last = part if self.last is None else torch.cat([self.last, part], -1)
+        return self.last
+
+    def forward(self, x: Tensor) -> Tensor:
+        return tiles(self.looping(tiles(self.parts(x), 3)[..., :9]), 2)
+
+
+def test_functions_that_do_not_help_are_run_as_before() -> None:
+    analysis = shapelint.analyze(SettingInLoops(), ("N", 2, "T"), limits=QUICK)
+    for t in range(1, 14):
+        result = oracle.run(SettingInLoops(), (1, 2, t), device="cpu")
+        assert oracle.compare(analysis, result, {"N": 1, "T": t}) is None, t
+
+    def raised(method: Any, x: Tensor) -> BaseException:
+        with pytest.raises(KeyError) as caught:
+            method(x)
+        return caught.value
+
+    class Raising(nn.Module):
+        def one(self, x: Tensor) -> Any:
+            return stop()
+
+    explored = Explored()
+    change = raised(Raising().one, torch.ones(1))
+    explored.add_around(change)
+    assert vars(Raising)["one"] in explored
+    explored.add([tiles])
+    explored.add_around(change)
+    assert list(explored) == [tiles]
+    explored.add_around(change)
+    assert list(explored) == [tiles]
 
 
 def test_functions_are_what_they_were_after_an_analysis() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import shapelint
 from shapelint.ops.layout import placed_in
@@ -117,6 +118,37 @@ def test_every_size_that_is_refused_has_a_reason_and_a_layer() -> None:
             assert why is not None
             assert why.layer == "part.last"
             assert "given#" not in why.message
+
+
+class Short(Part):
+    """A part of many parts that needs three columns."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layers(x))
+
+
+class Twice(nn.Module):
+    """Uses a part for two columns more than there are, and for those that there are, which may be too few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = Short()
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = None
+        for t in range(x.shape[-1]):
+            last = x[..., t : t + 1] if last is None else torch.cat([last, x[..., t : t + 1]], -1)
+        return torch.cat([self.part(F.pad(x, (2, 0))), self.part(F.pad(x, (4, 0))[..., :-4])], -1)
+
+
+def test_what_other_sizes_refuse_is_written_down() -> None:
+    trace = shapelint.analyze(Twice(), ("N", 2, "T")).trace
+    assert trace is not None
+    for t in range(1, 12):
+        refused = [failure for failure in trace.failures if failure.holds({"N": 1, "T": t})]
+        assert bool(refused) is (t < 3)
+        assert all(failure.layer == "part.last" for failure in refused)
+        assert all("given#" not in failure.message({"N": 1, "T": t}) for failure in refused)
 
 
 def _general(*values: Any, domain: Domain = SIZES) -> tuple[Any, dict[str, ex.Expr]]:

@@ -557,6 +557,19 @@ def test_a_tensor_changed_in_place_is_seen() -> None:
     assert not question.tensors_are_as_before()
 
 
+def test_what_a_call_has_changed_can_be_taken_back() -> None:
+    tensor, items = _tensor(1, dim("T")), [3]
+    question = ask(MODULE, (tensor, items), ())
+    assert question is not None
+    tensor.sizes, tensor.value = (1, 1, dim("T")), 7
+    items.append(4)
+    question.restore()
+    assert tensor.sizes == (1, dim("T"))
+    assert tensor.value is None
+    assert items == [3]
+    assert question.tensors_are_as_before()
+
+
 def _remembered(question: Question, value: Any, rounds: tuple[Round, ...] = ()) -> Remembered:
     pattern = pattern_of(question, value)
     assert pattern is not None
