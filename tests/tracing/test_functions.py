@@ -120,7 +120,7 @@ class Caught(nn.Module):
         return last
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.checked(F.pad(x, (0, -x.shape[-1] % 4)))[..., ::2]
+        x = self.checked(F.pad(x, (0, -x.shape[-1] % 4)))[..., ::3]
         try:
             return self.checked(x)
         except ValueError:

@@ -121,14 +121,18 @@ def test_every_size_that_is_refused_has_a_reason_and_a_layer() -> None:
 
 
 class Short(Part):
-    """A part of many parts that needs three columns."""
+    """A part of many parts that needs seven columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Conv1d(2, 2, 7)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.layers(x))
 
 
 class Twice(nn.Module):
-    """Uses a part for two columns more than there are, and for those that there are, which may be too few."""
+    """Uses a part for six columns more than there are, and for those that there are, which may be too few."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +142,7 @@ class Twice(nn.Module):
         last = None
         for t in range(x.shape[-1]):
             last = x[..., t : t + 1] if last is None else torch.cat([last, x[..., t : t + 1]], -1)
-        return torch.cat([self.part(F.pad(x, (2, 0))), self.part(F.pad(x, (4, 0))[..., :-4])], -1)
+        return torch.cat([self.part(F.pad(x, (6, 0))), self.part(F.pad(x, (4, 0))[..., :-4])], -1)
 
 
 def test_what_other_sizes_refuse_is_written_down() -> None:
@@ -146,7 +150,7 @@ def test_what_other_sizes_refuse_is_written_down() -> None:
     assert trace is not None
     for t in range(1, 12):
         refused = [failure for failure in trace.failures if failure.holds({"N": 1, "T": t})]
-        assert bool(refused) is (t < 3)
+        assert bool(refused) is (t < 7)
         assert all(failure.layer == "part.last" for failure in refused)
         assert all("given#" not in failure.message({"N": 1, "T": t}) for failure in refused)
 
