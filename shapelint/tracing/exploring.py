@@ -1,8 +1,8 @@
 """Paths through a module: a branch on a size forks, both outcomes are run, and they join at the module's end.
 
-The innermost module whose forward meets the branch is run again for the other outcome, with the sizes that
-take it. So paths add up over modules instead of multiplying, and a network of many independent branches
-costs a few short runs of each.
+The innermost module whose forward meets the branch (or function, :mod:`shapelint.tracing.functions`) is run again for
+the other outcome, with the sizes that take it. So paths add up over modules instead of multiplying, and a network of
+many independent branches costs a few short runs of each.
 """
 
 from __future__ import annotations
