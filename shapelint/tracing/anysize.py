@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,9 @@ from shapelint.tracing.loops.symbols import names_in
 from shapelint.tracing.recalling import Recalling
 from shapelint.tracing.remembering import Question, written
 from shapelint.tracing.replaying import Callee
+
+SHARE = 8
+"""Following a call for whatever sizes may take this part of the time that is left: with more cases it may take long."""
 
 
 class AnySize(Recalling):
@@ -65,19 +69,20 @@ class AnySize(Recalling):
         """Follow a call with symbols for its sizes; False where that does not work."""
         path, frame, watch = self.path, Frame(), Watch()
         before = self.standing(question, self.containers.now())
+        deadline, now = self.deadline, time.monotonic()
         kept = path.domain, path.frames, path.rounds, path.counts, path.by_products, Undecided.last
         path.domain, path.frames, path.rounds, path.counts = Domain.positive(formulas), [frame], [], Counts(path)
-        self.is_general = True
+        self.is_general, self.deadline = True, now + max(deadline - now, 0) / SHARE
         try:
             marks = self.marks()
             watch.begin(question.tensors, question.known)
             value = run()
             done = None if frame.taken else self._done(question, watch, marks, value)
             return done is not None and general_of(done)
-        except (Exception, Replan):
+        except (Exception, Undecided, Replan):
             return False  # the call is made for its own sizes, and says what is wrong with them
         finally:
-            self.is_general = False
+            self.is_general, self.deadline = False, deadline
             watch.end(question.tensors, question.known)
             state.roll_back(frame.written)
             path.domain, path.frames, path.rounds, path.counts, path.by_products, Undecided.last = kept

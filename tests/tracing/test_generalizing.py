@@ -95,6 +95,14 @@ def test_parts_are_not_walked_through_for_each_size() -> None:
     assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 60)])
 
 
+def test_what_takes_too_long_for_whatever_sizes_is_made_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapelint.tracing.anysize.SHARE", 1e12)  # no time at all
+    analysis = shapelint.analyze(Tiles(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(Tiles, ("N", 2, "T"))
+    assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 30)])
+
+
 def test_what_is_written_down_is_about_the_sizes_of_the_input() -> None:
     trace = shapelint.analyze(Tiles(), ("N", 2, "T")).trace
     assert trace is not None
