@@ -98,10 +98,11 @@ class AnySize(Recalling):
             refused = left is not path.domain
             if refused and (left.is_empty() or not self._numbers_of_rounds().isdisjoint(_names_in(formulas))):
                 return None
-            question.look_at(done.looks)
-            made = general.tensors(formulas)
-            value = written(done, question, made, lambda size: with_formulas(size, formulas))
             failures = failures_among(general, path.domain, formulas) if refused else []
+            made = general.tensors(formulas)
+            question.look_at(done.looks)
+            # the last, as it fills the lists that the call was given
+            value = written(done, question, made, lambda size: with_formulas(size, formulas))
         except TooComplex:
             return None
         instance = Instance(general, formulas, question.tensors, path.domain, path.sizes, made, bool(path.rounds))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
-from types import CodeType, FrameType, FunctionType, TracebackType
+from types import CellType, CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
 from torch import nn
@@ -23,6 +23,7 @@ from shapelint.tracing.replaying import PLAIN
 from shapelint.tracing.tensor import SymbolicTensor
 
 _FORWARD = torch_module.__file__
+_EMPTY = CellType()
 _BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
@@ -140,8 +141,9 @@ def _within(function: FunctionType) -> Iterator[FunctionType]:
         if id(function) not in seen:
             seen.add(id(function))
             yield function
-            cells = [cell.cell_contents for cell in function.__closure__ or ()]
-            waiting += [value for value in cells if type(value) is FunctionType]
+            # a variable of the function around may have no value yet
+            filled = [cell.cell_contents for cell in function.__closure__ or () if cell != _EMPTY]
+            waiting += [value for value in filled if type(value) is FunctionType]
 
 
 def is_plain_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

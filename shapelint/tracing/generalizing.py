@@ -27,6 +27,9 @@ from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_wit
 Formulas = Mapping[str, Expr]
 """What stands in the place of the symbols."""
 
+Explore = Callable[[tuple[Any, ...], dict[str, Any], Question], Any]
+"""Follows a call, given its arguments and what it asks."""
+
 
 class NotGeneral(Exception):
     """A call can only be followed for the sizes that it is made with."""
@@ -49,7 +52,7 @@ class Generalizer:
         """The same value for whatever sizes.
 
         Raises:
-            NotGeneral: it holds a size that may be 0 or less, or something that is no tensor, size or list of these.
+            NotGeneral: it holds a size that may be 0 or less.
         """
         if isinstance(value, Dim):
             return self._size(value)
@@ -220,8 +223,8 @@ def among(domain: Domain, sizes: Domain, formulas: Formulas) -> Domain:
     """
     result = domain
     for placed in sizes.settled().distinct():
-        if not any(name in formulas for name in placed.support):
-            continue
+        if not formulas.keys() >= set(placed.support):
+            raise TooComplex(f"a root or a product of {', '.join(formulas)} is not told for other sizes")
         bounds = _bounds(placed)
         if bounds is not None:
             result = _between(result, formulas[placed.support[0]], *bounds)
@@ -284,7 +287,3 @@ def general_of(done: Remembered) -> General:
     """What a call has done for symbols, for whatever sizes."""
     calls = {id(call): replace(call, arguments=(), keywords={}, outputs=()) for call in done.calls}
     return General(done, [known["strided"] for _, known in done.made], calls)
-
-
-Explore = Callable[[tuple[Any, ...], dict[str, Any], Question], Any]
-"""Follows a call, given its arguments and what it asks."""

@@ -59,6 +59,30 @@ def test_the_functions_that_an_exception_came_through_and_others_of_their_classe
     assert vars(Calling)["outer"] in functions_around(caught.value)
 
 
+def with_a_variable_without_value(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(*args: Any) -> Any:
+        return function(*args) if args else later
+
+    if function is stop:
+        later = None
+    return wrapper
+
+
+class Wrapped(nn.Module):
+    def forward(self, x: Tensor) -> Any:
+        return self.inner(x)
+
+    @with_a_variable_without_value
+    def inner(self, x: Tensor) -> Any:
+        return stop()
+
+
+def test_a_decorator_whose_variables_have_no_value_is_looked_through() -> None:
+    with pytest.raises(KeyError) as caught:
+        Wrapped()(torch.ones(1))
+    assert vars(Wrapped)["inner"] in functions_around(caught.value)
+
+
 def _with_contents() -> Tensor:
     tensor = symbolic_tensor((2,), torch.int64)
     tensor.value = [dim("T"), 3]
