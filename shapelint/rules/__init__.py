@@ -73,7 +73,7 @@ def check(
         found = without_guesses(context, found)
     except TooComplex as reason:
         found = [] if guessed_wrongly(analysis) else [not_judged(context, reason)]
-    found += analysis_findings(context)
+    found += [*analysis_findings(context, found)]
     return tuple(sorted(dict.fromkeys(d for d in found if d.code not in dropped), key=_order))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from shapelint.diagnostics import Diagnostic, Severity
@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from shapelint.tracing.record import Failure
 
 
-def findings(context: Context) -> Iterator[Diagnostic]:
-    """What could not be followed, or not be proven."""
+def findings(context: Context, told: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """What could not be followed, or not be proven.
+
+    Args:
+        told: the rules' findings: what one of them blames on the model is not put down to its inputs too.
+    """
     analysis = context.analysis
     if guessed_wrongly(analysis):
-        yield _cannot_trace(context)
+        finding = _cannot_trace(context)
+        verdicts = (other for other in told if other.severity is Severity.ERROR and not other.assumed)
+        if finding.use is None or all(other.use != finding.use for other in verdicts):
+            yield finding
     elif analysis.certainty != "proven":
         reasons = analysis.certainty_reasons
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""

@@ -122,6 +122,11 @@ def test_what_no_inputs_would_cure_stands(model: nn.Module, code: str) -> None:
     assert code in [finding.code for finding in found if finding.severity is not Severity.NOTE]
 
 
+def test_what_the_model_is_to_blame_for_is_not_put_down_to_its_inputs_too() -> None:
+    # Timed mixes up 8 and 16 channels, whatever it is given
+    assert [finding.code for finding in shapelint.analyze(Timed()).diagnostics] == ["SL402"]
+
+
 @pytest.mark.parametrize(("arrives", "doubtful"), [("N*C", True), (16, False)])
 def test_channels_that_an_assumed_size_counts_say_nothing(arrives: object, doubtful: bool) -> None:
     failure = SimpleNamespace(reason="the input has {} channels, the layer expects {}", arguments=(arrives, 8))
