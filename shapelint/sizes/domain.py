@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from shapelint.sizes import expr as ex
+from shapelint.sizes import pointwise
 from shapelint.sizes import region as rg
 from shapelint.sizes.boxes import Box, boxes_of, covers
 from shapelint.sizes.condition import (
@@ -30,9 +31,6 @@ from shapelint.sizes.region import Placed, Region, TooComplex
 
 MAX_SPLIT_PIECES = 32
 """A factor of more pieces than this is not looked through for independent parts."""
-
-MAX_POINTS = 20_000
-"""A finite domain of at most this many points answers what no set expresses, point by point."""
 
 
 class UnknownSymbol(Undecided):
@@ -365,7 +363,7 @@ class Domain:
                     raise TooComplex(f"{assumed} is not known, which {condition} rests on")
         except TooComplex:
             named = self._in_known_products(condition)
-            return (here, self._pointwise(here, condition)) if named is None else self._meet(named)
+            return (here, pointwise.where(here, condition)) if named is None else self._meet(named)
         return here, placed.over(here.support)
 
     def _in_known_products(self, condition: Condition) -> Condition | None:
@@ -376,20 +374,6 @@ class Domain:
         if not isinstance(named, Condition) or named is condition:
             return None
         return named if all(name in self.parts for name in named.support() if name in ex.products) else None
-
-    def _pointwise(self, here: Placed, condition: Condition) -> Region:
-        points = here.region.points(MAX_POINTS)
-        if points is None:
-            raise TooComplex(f"{condition} is beyond what a set of sizes can express")
-        kept: list[tuple[int, ...]] = []
-        dropped: list[tuple[int, ...]] = []
-        for point in points:
-            (kept if condition.evaluate(rg.as_env(here.support, point)) else dropped).append(point)
-        if not dropped:
-            return here.region
-        if len(dropped) < len(kept):
-            return here.region.subtract(rg.from_points(len(here.support), dropped))
-        return rg.from_points(len(here.support), kept)
 
     def _with(self, support: tuple[str, ...], region: Region) -> Domain:
         """Another region for these symbols: for one symbol, or for symbols that no hole touches."""

@@ -7,6 +7,7 @@ the two axes of an image almost always ask the same questions. ``Placed`` puts n
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -349,8 +350,40 @@ def root_and_rest() -> Region:
 
 
 def from_points(arity: int, points: Iterable[tuple[int, ...]]) -> Region:
-    texts = [f"[{','.join(map(str, point))}]" for point in points]
-    return Region(arity, isl.Set(f"{{ {'; '.join(texts)} }}").coalesce()) if texts else empty(arity)
+    """Just these tuples."""
+    return _of_points(arity, tuple(sorted(set(points))))
+
+
+# remembered, and so is what is asked of it: the next condition leaves the same points, or the next path
+@lru_cache(maxsize=64)
+def _of_points(arity: int, points: tuple[tuple[int, ...], ...]) -> Region:
+    if not points or not arity:
+        return universe(0) if points else empty(arity)
+    names = [f"i{n}" for n in range(arity)]
+    # a few boxes are much less work for isl than many points
+    texts = [
+        " and ".join(f"{low} <= {name} <= {high}" for name, (low, high) in zip(names, box, strict=True))
+        for box in _boxes(points)
+    ]
+    of = f"[{','.join(names)}]"
+    return Region(arity, isl.Set(f"{{ {'; '.join(f'{of} : {text}' for text in texts)} }}").coalesce())
+
+
+Ranges = tuple[tuple[int, int], ...]
+"""For each variable the least and the largest number."""
+
+
+def _boxes(points: Iterable[tuple[int, ...]]) -> list[Ranges]:
+    """Points in order as boxes: neighbours that go on alike are one."""
+    runs: list[tuple[int, int, list[Ranges]]] = []
+    for number, group in itertools.groupby(points, key=operator.itemgetter(0)):
+        others = [point[1:] for point in group]
+        rest: list[Ranges] = _boxes(others) if others[0] else [()]
+        if runs and runs[-1][1] == number - 1 and runs[-1][2] == rest:
+            runs[-1] = (runs[-1][0], number, rest)
+        else:
+            runs.append((number, number, rest))
+    return [((low, high), *box) for low, high, rest in runs for box in rest]
 
 
 def residues(modulus: int, classes: Iterable[int], low: int) -> Region:
