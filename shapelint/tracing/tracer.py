@@ -44,6 +44,7 @@ from shapelint.tracing.loops.symbols import names_in, with_numbers
 from shapelint.tracing.patches import Patches, eagerly, left_out, unexchanged
 from shapelint.tracing.record import Call, Trace
 from shapelint.tracing.remembering import Memory
+from shapelint.tracing.room import with_room
 from shapelint.tracing.tensor import SymbolicTensor, use_dispatch
 from shapelint.tracing.wording import DECIDES
 
@@ -268,7 +269,7 @@ def trace(
             memory.start()
             tracer = Tracer(model, domain, limits, deadline, plans, functions, memory, tables, modules, further)
             try:
-                return _run(tracer, tuple(args), kwargs, domain)
+                return with_room(_run, tracer, tuple(args), kwargs, domain)
             except Replan as change:
                 plans[change.site] = change.plan
                 memory.forget(change.site)
