@@ -94,9 +94,6 @@ class Tracer(Calls):
         symbols, domain = self.path.domain.symbols, self.path.domain
         before = paths.active()
         written: state.Written = {}
-        collecting = gc.isenabled()
-        # Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet.
-        gc.disable()
         groups: list[exploring.Group] = []
         Undecided.last = None
         with self._patched(), limited(self.limits.set_complexity):
@@ -117,8 +114,6 @@ class Tracer(Calls):
                 state.roll_back({key: old for key, old in written.items() if isinstance(key[0], nn.Module)})
                 self.containers.restore(self.at_first)
                 Undecided.last = None  # it would keep the model alive
-                if collecting:
-                    gc.enable()
         outcomes = self._joined(groups)
         for general in self.owed:
             assert general.told is not None
@@ -264,7 +259,7 @@ def trace(
     flatten((tuple(args), kwargs), leaves)
     given = [(tensor, known_of(tensor).copy()) for tensor in leaves if isinstance(tensor, SymbolicTensor)]
     held = exploring.snapshot((*args, *kwargs.values()))
-    with _turn:
+    with _turn, _without_collecting():
         while True:
             memory.start()
             tracer = Tracer(model, domain, limits, deadline, plans, functions, memory, tables, modules, further)
@@ -289,6 +284,18 @@ def trace(
             for tensor, known in given:
                 vars(tensor).clear()
                 vars(tensor).update(known)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Thousands of small objects make the collector walk torch's whole heap, and none of them is garbage yet."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _run(tracer: Tracer, args: tuple[Any, ...], kwargs: dict[str, Any], domain: Domain) -> Trace:

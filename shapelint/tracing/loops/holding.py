@@ -168,7 +168,7 @@ class _Reader:
     def _module(self, module: nn.Module) -> Any:
         outline = self._outlines.get(id(module))
         if outline is None or not outline.holds():
-            outline = self._outlines[id(module)] = Outline(module)
+            outline = self._outlines[id(module)] = Outline(module, outline)
         known = [(outline.met[number], self._seen[number]) for number in outline.met.keys() & self._seen.keys()]
         self._seen = {**{number: self._numbers + at for number, at in outline.met.items()}, **self._seen}
         self._numbers += len(outline.met)
