@@ -62,7 +62,12 @@ class Path:
         if known is not None:
             return known
         assert isinstance(settled, Condition)
-        return self.fork(settled)
+        outcome = self.either()
+        return self.fork(settled) if outcome is None else outcome
+
+    def either(self) -> bool | None:
+        """The outcome to take of the condition that is asked for now, if it makes no difference."""
+        return None
 
     def _told(self, condition: bool | Condition) -> tuple[bool | Condition, bool | None]:
         """A condition and its truth on the path; what no set expresses is told case by case.

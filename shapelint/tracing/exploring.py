@@ -8,6 +8,7 @@ many independent branches costs a few short runs of each.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from shapelint.sizes.region import MAX_DIVISIONS, divisions, value_region
 from shapelint.tracing import joining
 from shapelint.tracing.contents import note_unknown_change
 from shapelint.tracing.counts import Counts
+from shapelint.tracing.either import decided_below
 from shapelint.tracing.looking import look_at
 from shapelint.tracing.loops.holding import Outlines
 from shapelint.tracing.loops.repeated import Collecting, Repeated
@@ -33,6 +35,9 @@ from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Alternatives, Played
 from shapelint.tracing.state import Written, refill
 from shapelint.tracing.tensor import SymbolicTensor, tensor_with
+
+_ASKS = 3
+"""So many frames up a condition asks for its truth when it is to be decided."""
 
 FEW_VALUES = 8
 """A divisor with at most this many values is made a plain int."""
@@ -319,6 +324,12 @@ class ExploringPath(Path):
         if self.over:
             self.check_names(condition.support())
         return super().decide(condition)
+
+    def either(self) -> bool | None:
+        asks = sys._getframe(_ASKS)
+        if asks.f_code is not Condition.__bool__.__code__ or asks.f_back is None:
+            return None
+        return decided_below(asks.f_back, self.domain)
 
     def require(self, condition: bool | Condition, reason: str, arguments: tuple[object, ...]) -> None:
         if self.over and isinstance(condition, Condition):
