@@ -31,6 +31,7 @@ from shapelint.tracing.loops.holding import Outlines
 from shapelint.tracing.loops.repeated import Collecting, Repeated
 from shapelint.tracing.loops.rounds import Collected, Plan, Round, Site, at_beginning
 from shapelint.tracing.loops.source import Span
+from shapelint.tracing.loops.whiles import FEW_BRANCHES, Whiles
 from shapelint.tracing.record import Failure
 from shapelint.tracing.replaying import Alternatives, Played
 from shapelint.tracing.state import Written, refill
@@ -204,6 +205,7 @@ class ExploringPath(Path):
         self.by_products: TooComplex | None = None
         self.counts = Counts(self)
         self.comprehensions: dict[tuple[int, Span], Collected] = {}
+        self.whiles = Whiles(self)
 
     @property
     def follows_loops(self) -> bool:
@@ -323,7 +325,8 @@ class ExploringPath(Path):
     def decide(self, condition: Condition) -> bool:
         if self.over:
             self.check_names(condition.support())
-        return super().decide(condition)
+        told = self.whiles.told(condition) if self.whiles.going else None
+        return super().decide(condition) if told is None else told
 
     def either(self) -> bool | None:
         asks = sys._getframe(_ASKS)
@@ -378,8 +381,18 @@ class ExploringPath(Path):
         if not self.frames:
             raise Undecided(f"{condition} holds for some sizes only")
         known = self._for_tensors(condition)
-        if known is not None:
-            return known
+        if known is None and (self.plans or len(self.frames[-1].taken) >= FEW_BRANCHES):
+            known = self.whiles.begun(condition)
+        return self._explored(condition) if known is None else known
+
+    def explore(self, condition: bool | Condition) -> bool:
+        """Take one outcome of a condition, and leave the other to another run, unless only one is possible."""
+        known = self.domain.status(condition)
+        if known is not None or not isinstance(condition, Condition):
+            return bool(known)
+        return self._explored(condition)
+
+    def _explored(self, condition: Condition) -> bool:
         self._limit_branches(f"branches on sizes follow one another: {condition}")
         if len(self.frames[-1].taken) >= MANY_BRANCHES:
             self.on_many_branches()

@@ -183,6 +183,17 @@ def _is_simple(value: Any) -> bool:
     return isinstance(value, Ratio) and value.divisor.is_constant and value.divisor.const > 0
 
 
+def _in_all_rounds(values: tuple[Any, ...], plain: Any) -> Any:
+    """The one of two sizes that is the extreme in all rounds that one stands for (all but the last, say), if any is.
+
+    ``min(start + window, n)`` is another formula there than in the last round, which is run by itself.
+    """
+    if len(values) != 2 or not paths.follows_loops():
+        return None
+    a, b = values if plain is min else reversed(values)
+    return a if paths.implied(a <= b) else b if paths.implied(b <= a) else None
+
+
 def _extreme(symbolic: Any, plain: Any) -> Any:
     def extreme(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and "key" not in kwargs:
@@ -191,7 +202,9 @@ def _extreme(symbolic: Any, plain: Any) -> Any:
             kwargs = {} if alike else kwargs
         values = tuple(args[0]) if len(args) == 1 else args
         if not kwargs and any(isinstance(v, Dim) for v in values) and all(isinstance(v, (Dim, int)) for v in values):
-            found = symbolic(*values) if len(values) > 1 else values[0]
+            found = _in_all_rounds(values, plain)
+            if found is None:
+                found = symbolic(*values) if len(values) > 1 else values[0]
             # A window of min(h, w, 7) columns: later views need the number, and it can only be one of a few.
             by_size = plain is min and isinstance(found, Dim) and not any(map(is_count, found.symbols))
             few = by_size and not paths.follows_loops() and paths.few_values(found.expr)

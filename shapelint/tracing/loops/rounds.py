@@ -54,7 +54,7 @@ _LOOPING = frozenset({"FOR_ITER", "PRECALL", "CALL", "LOAD_FAST_AND_CLEAR"})
 JOINING = {torch.cat: True, torch.concat: True, torch.concatenate: True, torch.stack: False}
 """Functions that join a list of tensors, and whether along a dimension that these have."""
 
-_BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+BIT_BY_BIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 _BRANCH = "a branch in it is taken in some of the rounds only"
 
@@ -80,6 +80,7 @@ class Plan:
         growing: local variables (and an axis, ``None`` for a number) that grow by the same number in every round.
         forgetting: local variables that hold tensors of which only the shapes are kept, since rounds write into them.
         each: all rounds are run one by one, for each number of them that there can be.
+        step: of a ``while`` loop, how much closer to its end every round brings it.
     """
 
     first: int = 0
@@ -88,6 +89,7 @@ class Plan:
     growing: tuple[tuple[str, int | None, int], ...] = ()
     forgetting: tuple[str, ...] = ()
     each: bool = False
+    step: int = 0
 
 
 class Replan(BaseException):
@@ -162,7 +164,8 @@ class Round:
         Raises:
             Undecided: there are many.
         """
-        if paths.can_be_tried(self.times.expr):
+        # what a `while` loop asks ends it by itself, if that is soon
+        if self.plan.step or paths.can_be_tried(self.times.expr):
             raise Replan(self.site, Plan(each=True), self.order)
         raise Undecided(why)
 
@@ -206,11 +209,22 @@ class Rounds:
         return self
 
     def __next__(self) -> Any:
-        self._frame = sys._getframe(1)
+        return self._next_in(sys._getframe(1))
+
+    def _next_in(self, frame: FrameType) -> Any:
+        """The next item, for the loop that a frame runs."""
+        self._frame = frame
         try:
             return next(self._items)
         finally:
             self._frame = None
+
+    def _site(self, frame: FrameType, stretch: int) -> Site:
+        return (frame.f_code, frame.f_lasti, stretch)
+
+    def _loop(self, frame: FrameType) -> tuple[FrameType, Loop | None]:
+        """The loop that a frame is about to take an item for, and the frame of the function in whose source it is."""
+        return _loop_of(frame)
 
     def one_of_each(self) -> list[Size]:
         """Give one item of each stretch that has any; how many items it stands for."""
@@ -226,7 +240,7 @@ class Rounds:
                 yield from self._many(number, stretch) if self._is_seen(stretch.times) else self._each(stretch)
         frame = self._frame
         assert frame is not None
-        around, loop = _loop_of(frame)
+        around, loop = self._loop(frame)
         if loop is not None and loop.is_comprehension:
             for span in _joined_by(around, loop):
                 self._path.comprehensions[id(around), span] = Collected(around, self._times)
@@ -243,7 +257,7 @@ class Rounds:
         """
         frame = self._frame
         assert frame is not None
-        around, loop = _loop_of(frame)
+        around, loop = self._loop(frame)
         if loop is not None and (not loop.is_comprehension or _joined_by(around, loop)):
             return True
         if not paths.can_be_tried(times.expr):
@@ -260,7 +274,7 @@ class Rounds:
         """The items of one stretch: some at either end, and one for all between."""
         frame = self._frame
         assert frame is not None
-        site = (frame.f_code, frame.f_lasti, number)
+        site = self._site(frame, number)
         plan = self._path.plans.get(site, Plan())
         times = stretch.times
         if plan.each:
@@ -291,7 +305,7 @@ class Rounds:
     def _begin(self, site: Site, plan: Plan, times: Any) -> Round:
         frame, path = self._frame, self._path
         assert frame is not None
-        loop = _loop_of(frame)[1]
+        loop = self._loop(frame)[1]
         assert loop is not None
         count = (times - plan.first - plan.last) // plan.period
         number = f"{loop.variable or 'round'}#{next(path.numbers)}"
@@ -413,12 +427,12 @@ def at_beginning(value: Any, rounds: Iterable[Round]) -> Any:
 def rounds(stretches: list[Stretch], otherwise: Callable[[], Any]) -> Any:
     """The iterator for these items where a loop of the model's own code asks for it; ``otherwise()`` elsewhere."""
     path: Any = paths.active()
-    frame = _asking()
+    frame = asking()
     # a loop that `enumerate` or `zip` stand before counts its rounds where this cannot see it
     if frame is None or frame.f_code.co_code[frame.f_lasti] != _GET_ITER or path is None:
         return otherwise()
     following = _instruction_after(frame.f_code, frame.f_lasti)
-    if following is None or following.opname not in _LOOPING or frame.f_code.co_flags & _BIT_BY_BIT:
+    if following is None or following.opname not in _LOOPING or frame.f_code.co_flags & BIT_BY_BIT:
         return otherwise()
     return Rounds(stretches, path)
 
@@ -431,7 +445,7 @@ def alike_in(values: Any) -> Repeated | None:
     if type(values) is not GeneratorType or values.gi_frame is None:
         return None
     going = values.gi_frame.f_locals.get(".0")
-    frame = _asking() if isinstance(going, Rounds) else None
+    frame = asking() if isinstance(going, Rounds) else None
     if (
         frame is None
         or not isinstance(going, Rounds)
@@ -442,8 +456,8 @@ def alike_in(values: Any) -> Repeated | None:
     return Repeated(list(values), times)
 
 
-def _asking() -> FrameType | None:
-    """The function of the model that asks for an iterator."""
+def asking() -> FrameType | None:
+    """The function of the model that asks for an iterator, or for the truth of a condition."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_internal(frame.f_code):
         frame = frame.f_back
@@ -508,7 +522,7 @@ def joined_in(path: ExploringPath, items: Any) -> Repeated | None:
     """The list that the model's code is about to join, if its items stand for many."""
     if type(items) is Repeated:
         return items
-    frame = _asking() if path.comprehensions else None
+    frame = asking() if path.comprehensions else None
     known = None if frame is None else path.comprehensions.pop((id(frame), span_of(frame.f_code, frame.f_lasti)), None)
     if known is None or frame is None:
         return None

@@ -42,6 +42,19 @@ class Loop:
     takers: tuple[Taker, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Test:
+    """What a ``while`` loop asks before each of its rounds, which begin and end here.
+
+    Attributes:
+        loop: the loop, from one such question to the next.
+        goes_on: the answer with which it goes on.
+    """
+
+    loop: Loop
+    goes_on: bool
+
+
 def span_of(code: CodeType, instruction: int) -> Span:
     """Where in the source an instruction stands."""
     return next(itertools.islice(code.co_positions(), instruction // 2, None))
@@ -57,6 +70,65 @@ def loop_at(code: CodeType, span: Span) -> Loop | None:
         return _statement(found[0])
     lists = [node for node in nodes if isinstance(node, ast.ListComp) and _span(_stepping(node), shift) == span]
     return _comprehension(lists[0], nodes, shift) if len(lists) == 1 else None
+
+
+@functools.lru_cache(maxsize=256)
+def test_at(code: CodeType, span: Span) -> Test | None:
+    """The question at ``span`` that a ``while`` loop goes on or ends by, at its head or as ``if ...: break``."""
+    tree, shift = source_of(code)
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While)] if tree is not None else []
+    found = [(loop, test) for loop in loops for test in _tests(loop) if _span(test.asked, shift) == span]
+    return _round_between(*found[0]) if len(found) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An expression that ends a loop, the answer with which it does not, and its ``if`` in the loop's body, if any."""
+
+    asked: ast.expr
+    goes_on: bool
+    position: int | None
+
+
+def _tests(loop: ast.While) -> Iterator[_Asked]:
+    yield from _alternatives(loop.test, True, ast.And, None)
+    for position, statement in enumerate(loop.body):
+        if isinstance(statement, ast.If) and isinstance(statement.body[-1], (ast.Break, ast.Return)):
+            yield from () if statement.orelse else _alternatives(statement.test, False, ast.Or, position)
+
+
+def _alternatives(asked: ast.expr, goes_on: bool, several: type[ast.boolop], position: int | None) -> Iterator[_Asked]:
+    """The parts of a question, each of which can end the loop by itself."""
+    parts = asked.values if isinstance(asked, ast.BoolOp) and isinstance(asked.op, several) else [asked]
+    for part in parts:
+        if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
+            yield _Asked(part.operand, not goes_on, position)
+        else:
+            yield _Asked(part, goes_on, position)
+
+
+def _round_between(loop: ast.While, test: _Asked) -> Test | None:
+    seen = _Reading()
+    own: set[str] = set()
+    if test.position is None:
+        seen.block(loop.body, own)
+        # what is asked after a `continue` need not find what the rest of the body sets
+        seen.read([loop.test], set() if _continues(loop) else own)
+    elif not _continues(loop):
+        seen.block(loop.body[test.position + 1 :], own)
+        seen.read([loop.test], own)
+        seen.block(loop.body[: test.position], own)
+        asking = loop.body[test.position]
+        assert isinstance(asking, ast.If)
+        seen.read([asking.test], own)
+    else:
+        return None
+    stored_first = frozenset(seen.stored - seen.early)
+    return Test(Loop(None, stored_first, _filled_in(loop.body) - stored_first), test.goes_on)
+
+
+def _continues(loop: ast.While) -> bool:
+    return any(isinstance(node, ast.Continue) for statement in loop.body for node in ast.walk(statement))
 
 
 @functools.lru_cache(maxsize=256)
@@ -124,9 +196,8 @@ def _statement(loop: ast.For) -> Loop:
     own: set[str] = set()
     seen.assign(loop.target, own)
     seen.block(loop.body, own)
-    filled = {name for statement in loop.body for node in ast.walk(statement) for name in _filled(node)}
     stored_first = seen.stored - seen.early
-    return Loop(_name(loop.target), frozenset(stored_first), frozenset(filled - stored_first))
+    return Loop(_name(loop.target), frozenset(stored_first), _filled_in(loop.body) - stored_first)
 
 
 def _comprehension(loop: ast.ListComp, nodes: list[ast.AST], shift: int) -> Loop | None:
@@ -173,6 +244,10 @@ def _users(targets: list[ast.expr], nodes: list[ast.AST], takers: dict[int, Take
 def _span(node: ast.stmt | ast.expr, shift: int) -> Span:
     end = None if node.end_lineno is None else node.end_lineno + shift
     return (node.lineno + shift, end, node.col_offset, node.end_col_offset)
+
+
+def _filled_in(body: list[ast.stmt]) -> frozenset[str]:
+    return frozenset(name for statement in body for node in ast.walk(statement) for name in _filled(node))
 
 
 def _filled(node: ast.AST) -> Iterator[str]:

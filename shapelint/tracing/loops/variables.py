@@ -8,7 +8,9 @@ import sys
 from types import CodeType, FrameType
 from typing import Any
 
-from shapelint.sizes import Dim
+from shapelint.ops.layout import placement_of
+from shapelint.ops.placement import Placement
+from shapelint.sizes import Dim, implied
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
 
@@ -51,7 +53,9 @@ def grown(value: Any, axis: int | None, by: Any) -> Any:
         return value + by
     sizes = list(value.sizes)
     sizes[axis] = sizes[axis] + by
-    return symbolic_tensor(tuple(sizes), value.dtype, value.call)
+    tensor = symbolic_tensor(tuple(sizes), value.dtype, value.call)
+    tensor.strided = value.strided
+    return tensor
 
 
 def growth(name: str, before: Any, after: Any) -> tuple[str, int | None, int] | None:
@@ -63,13 +67,22 @@ def growth(name: str, before: Any, after: Any) -> tuple[str, int | None, int] | 
         return None
     if before.dtype != after.dtype or len(before.sizes) != len(after.sizes) or before.value is not None:
         return None
-    if before.strided is not None or after.strided is not None:
+    if not _lie_alike(placement_of(before), placement_of(after)):
         return None
     steps = [(axis, b - a) for axis, (a, b) in enumerate(zip(before.sizes, after.sizes, strict=True))]
     changes = [(axis, step) for axis, step in steps if not (type(step) is int and step == 0)]
     if len(changes) != 1 or type(changes[0][1]) is not int:
         return None
     return (name, *changes[0])
+
+
+def _lie_alike(before: Placement | None, after: Placement | None) -> bool:
+    """Whether a tensor's elements lie as far apart as they did: what is cut off at one end moves no others."""
+    if before is None or after is None:
+        return before is after
+    if not before.known or not after.known or before.order != after.order:
+        return False
+    return all(implied(a == b) for a, b in zip(before.strides, after.strides, strict=True))
 
 
 def _is_size(value: Any) -> bool:
