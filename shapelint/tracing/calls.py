@@ -424,10 +424,10 @@ class Calls(AnySize):
     def note_attribute(self, module: nn.Module, name: str) -> None:
         """Write down an attribute's value before it changes."""
         self.changes += 1
+        held = state.read((module, name))
+        self.overwritten.append(((module, name), held))
         if self.path.frames:
-            written = self.path.frames[-1].written
-            if (module, name) not in written:
-                written[module, name] = state.read((module, name))
+            self.path.frames[-1].written.setdefault((module, name), held)
 
     def _join_tensors(self, cases: list[tuple[Domain, SymbolicTensor]]) -> SymbolicTensor:
         tensors = [tensor for _, tensor in cases]

@@ -52,8 +52,7 @@ class Explored:
     def add_around(self, change: BaseException) -> None:
         """Explore the functions with a loop that needs another plan, unless that was in vain.
 
-        It is where one of them was explored so already, and all of the model is to be followed again nevertheless: it
-        sets attributes, which nobody can undo in the middle.
+        It is where one of them was explored so already, and all of the model is to be followed again nevertheless.
         """
         found = functions_around(change)
         if any(function in self._with_loops for function in found):

@@ -51,7 +51,8 @@ class Standing(NamedTuple):
     Attributes:
         question: what the call can look at.
         contents: what the model's lists and dicts held.
-        changes, begun: how many attributes had been set, and rounds of loops followed.
+        changes, begun: how many attributes and tensors had been changed, and rounds of loops followed.
+        overwritten: how many of the changes can be undone.
         rounds, lists: the loops that the call is made in, and the lists that wait to be joined.
         written: how much had been written down, by kind.
         told, handed_out: how many remembered calls had been told, and how many of their tensors were in use.
@@ -61,6 +62,7 @@ class Standing(NamedTuple):
     domain: Domain
     contents: state.Contents
     changes: int
+    overwritten: int
     begun: int
     rounds: int
     lists: frozenset[tuple[int, Span]]
@@ -76,6 +78,7 @@ class Recalling(Operations):
         memory: the calls, of earlier runs of the analysis too.
         owed: calls that are written down for whatever sizes, to be filled in.
         used: calls that were not made, in their order.
+        overwritten: attributes of modules that were set, with what they held before, in that order.
         containers: the lists and dicts that the model keeps, and other tables in which it looks things up,
         at_first: and what they held at the beginning.
     """
@@ -102,6 +105,7 @@ class Recalling(Operations):
         self.at_first = self.containers.now()
         self.owed: list[General] = []
         self.used: list[Any] = []
+        self.overwritten: list[tuple[state.Attribute, Any]] = []
         self._told: set[int] = set()
         self.asked = 0
         self._large: dict[int, bool] = {}
@@ -269,6 +273,7 @@ class Recalling(Operations):
             path.domain,
             contents,
             self.changes,
+            len(self.overwritten),
             len(path.followed),
             len(path.rounds),
             frozenset(path.comprehensions),
@@ -285,7 +290,8 @@ class Recalling(Operations):
         """Undo all that a call has done, because a loop in it needs another plan; False where that cannot be done."""
         path = self.path
         is_within = change.order > before.begun and path.plans.get(change.site) != change.plan
-        is_pure = self.changes == before.changes and not path.counts.made and path.by_products is None
+        can_undo = self.changes - before.changes == len(self.overwritten) - before.overwritten
+        is_pure = can_undo and not path.counts.made and path.by_products is None
         if not is_within or not is_pure or any(frame.on_data for frame in path.frames):
             return False
         self._undo(before)
@@ -298,6 +304,10 @@ class Recalling(Operations):
         path.abandon(before.rounds)
         path.forget_lists(before.lists)
         path.domain = before.domain
+        while len(self.overwritten) > before.overwritten:
+            attribute, held = self.overwritten.pop()
+            state.roll_back({attribute: held})
+            self.changes -= 1
         self.containers.restore(before.contents)
         before.question.restore()
         for kind, many in zip(self._written_down(), before.written, strict=True):
