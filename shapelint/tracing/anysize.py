@@ -43,9 +43,13 @@ class AnySize(Recalling):
     is_general = False
 
     def general_of(
-        self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], explore: Explore
+        self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], explore: Explore, asked: Question
     ) -> tuple[General, Formulas] | None:
-        """What a call does whatever its sizes, and what these are here, if that can be known."""
+        """What a call does whatever its sizes, and what these are here, if that can be known.
+
+        Args:
+            asked: what the call can look at.
+        """
         if self.is_general:
             return None
         if self.path.over:
@@ -59,6 +63,8 @@ class AnySize(Recalling):
         question = self.ask(callee, given, named) if formulas else None
         if question is None or not question.symbols <= formulas.keys():
             return None
+        if not asked.is_as_wide(question):
+            return None  # the model keeps one of the call's arguments, which are other objects for whatever sizes
         key = (question.key, question.seen_in_all())
         if generals.get(key) is None:
             generals[key] = self._follow_for_any(question, formulas, lambda: explore(given, named, question))
@@ -91,8 +97,6 @@ class AnySize(Recalling):
     def recall_general(self, general: General, formulas: Formulas, question: Question) -> tuple[Any] | None:
         """A call as it goes whatever its sizes; ``None`` where no formula or set expresses how it goes for these."""
         path, done = self.path, general.done
-        if not question.is_as_wide(done.question):
-            return None  # the model keeps one of the call's arguments, which are other objects for whatever sizes
         try:
             left = path.domain if done.end is None else among(path.domain, done.end, formulas)
             refused = left is not path.domain

@@ -176,7 +176,7 @@ class Calls(AnySize):
         # a loop over tiles has more cases whatever the sizes than it has here
         if id(callee) in self.has_loops or not self.memory.has_kept(question):
             return None
-        found = self.general_of(callee, args, kwargs, explore)
+        found = self.general_of(callee, args, kwargs, explore, question)
         return None if found is None else self.recall_general(*found, question)
 
     def _is_as(self, before: State) -> bool:

@@ -246,7 +246,32 @@ class Same(nn.Module):
         return y.squeeze(0), tiles(y, 2)
 
 
-@pytest.mark.parametrize("network", [Sides, Caught, Filling, Setting, Structures, Raising, Noting, Same])
+class Counting(nn.Module):
+    """Counts in attributes, in a method with a loop that takes several plans until it can be followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 1
+        self.kept: list[Tensor] = []
+
+    def looping(self, x: Tensor) -> Tensor:
+        self.seen += 1
+        self.first = self.seen
+        last = None
+        for t in range(x.shape[-1]):
+            last = x[..., t : t + 1] if last is None else torch.cat([last, x[..., t : t + 1]], -1)
+        self.kept = [last]
+        self.seen += self.first
+        del self.first
+        return F.pad(last, (0, self.seen))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.looping(tiles(x, 3))
+        more = 7 if hasattr(self, "first") else 1
+        return torch.cat([F.pad(x, (0, more)), *self.kept, x[..., : self.seen]], -1)
+
+
+@pytest.mark.parametrize("network", [Sides, Caught, Filling, Setting, Structures, Raising, Noting, Same, Counting])
 def test_a_network_of_functions_is_as_pytorch_has_it(network: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     # they have few parts, and their functions shall be followed again from where they begin
     monkeypatch.setattr("shapelint.tracing.recalling.MANY_PARTS", -1)
@@ -352,8 +377,34 @@ def test_a_loop_in_a_function_is_followed_again_without_what_came_before() -> No
     assert walked.count("second") > walked.count("first")
 
 
+def test_a_method_that_sets_attributes_is_followed_again_without_what_came_before() -> None:
+    walked: list[str] = []
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.Sequential(*(nn.Conv1d(2, 2, 1) for _ in range(14)))
+            self.rounds = 0
+
+        def looping(self, x: Tensor) -> Tensor:
+            walked.append("looping")
+            self.rounds = 2
+            last = None
+            for t in range(x.shape[-1]):
+                last = x[..., t : t + 1] if last is None else torch.cat([last, x[..., t : t + 1]], -1)
+            return F.pad(last, (0, self.rounds))
+
+        def forward(self, x: Tensor) -> Tensor:
+            walked.append("forward")
+            return self.looping(self.parts(x))
+
+    analysis = shapelint.analyze(Network(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert walked.count("looping") > walked.count("forward") == 2
+
+
 class SettingInLoops(nn.Module):
-    """A method with a loop that sets an attribute: where it stands, nothing can be taken back."""
+    """A method with a loop that sets an attribute."""
 
     def __init__(self) -> None:
         super().__init__()
