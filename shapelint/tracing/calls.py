@@ -24,6 +24,7 @@ from shapelint.sizes import Domain, SizeError, TooComplex, Undecided
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.anysize import AnySize
 from shapelint.tracing.contents import join_contents
+from shapelint.tracing.eager import is_certain
 from shapelint.tracing.exploring import Frame, Outcome
 from shapelint.tracing.functions import Explored, Regroup, functions_above, is_plain_call
 from shapelint.tracing.joining import join_sizes
@@ -410,8 +411,9 @@ class Calls(AnySize):
         found = exploring.failures_of(error)
         self.failures += found
         if "shapelint_suspect" in error.__dict__:
-            # what a rule refuses is no suspect
-            self.suspects += [failure for failure in found if failure.error is not None]
+            # what a rule refuses is no suspect, nor is what torch says of plain numbers
+            errors = ((failure, failure.error) for failure in found)
+            self.suspects += [failure for failure, error in errors if error is not None and not is_certain(error)]
 
     def write_attribute(self, module: nn.Module, name: str, value: Any) -> None:
         """A model that sets attributes in forward gets them back as they were."""

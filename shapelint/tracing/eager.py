@@ -59,14 +59,30 @@ def call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _forget_contents(args)
     try:
         made = func(*args, **kwargs)
-    except RuntimeError as error:
+    except Exception as error:
+        if _is_plain(args) and _is_plain(tuple(kwargs.values())):
+            error.__dict__["shapelint_certain"] = True
+            raise
         # The input's device is meta while the model may be on another: what meets is brought together there.
-        if "device" not in str(error) and "meta" not in str(error):
+        if not isinstance(error, RuntimeError) or ("device" not in str(error) and "meta" not in str(error)):
             raise
         return func(*_to_meta(args), **_to_meta(kwargs))
     if _is_placed_on_meta(func, args, kwargs) and type(made) is torch.Tensor and made.numel() <= MANY_ELEMENTS:
         return func(*_to_cpu(args), **_to_cpu(kwargs))
     return made
+
+
+_PLAIN = frozenset({int, float, bool, type(None)})
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether there are no tensors, devices and the like in a function's arguments: any run of it is then as this."""
+    return all(map(_is_plain, value)) if type(value) in (list, tuple) else type(value) in _PLAIN
+
+
+def is_certain(error: BaseException) -> bool:
+    """Whether torch itself has raised an exception, and would in any run."""
+    return "shapelint_certain" in error.__dict__
 
 
 _swap_tensors: Any = torch.utils.swap_tensors

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -135,3 +137,35 @@ def test_what_is_little_work_is_run_where_indices_are_checked() -> None:
     analysis = shapelint.analyze(Looked(), (1, "T"))
     assert analysis.certainty == "enumerated"
     assert [t for t in range(1, 15) if analysis.accepts(T=t)] == list(range(2, 11))
+
+
+class Joining(nn.Module):
+    """Joins a list that is empty for some sizes, or asks a table of its own for too much."""
+
+    def __init__(self, table: Tensor | None = None) -> None:
+        super().__init__()
+        self.table = table
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = [x] if x.shape[-1] > 3 else []
+        if not kept and self.table is not None:
+            return self.table.view(7)
+        return torch.cat(kept, 1)
+
+
+@pytest.mark.parametrize(("table", "asked"), [(None, 0), (torch.zeros(5), 1)])
+def test_what_torch_says_of_plain_numbers_is_not_asked_again(
+    table: Tensor | None, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Any] = []
+    run = Runner.run
+
+    def counted(self: Runner, env: Any, **options: Any) -> Any:
+        runs.append(env)
+        return run(self, env, **options)
+
+    monkeypatch.setattr(Runner, "run", counted)
+    analysis = shapelint.analyze(Joining(table), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert [t for t in range(1, 9) if analysis.accepts(T=t)] == list(range(4, 9))
+    assert len(runs) == asked
