@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapelint.ops.placement import Layout, Placement
 from shapelint.ops.ramps import INTEGERS
 from shapelint.sizes import Dim, Ratio, implied
 from shapelint.sizes.dim import FloatProduct
@@ -32,6 +33,32 @@ class Held:
     sizes: tuple[Any, ...]
     containers: frozenset[int]
 
+
+class _Lies:
+    """How a tensor lies in memory, which takes longer to find out than to see that it is the same tensor."""
+
+    __slots__ = ("_layout",)
+
+    def __init__(self, layout: Layout | None) -> None:
+        self._layout = layout
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Lies):
+            return False
+        if self._layout is other._layout:
+            return True
+        a, b = self._placement(), other._placement()
+        if a is None or b is None:
+            return a is b
+        return a.order == b.order and all(x is y or implied(x == y) for x, y in zip(a.strides, b.strides, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _placement(self) -> Placement | None:
+        return None if self._layout is None else self._layout.placement()
+
+
+_ROW_BY_ROW = _Lies(None)
 
 Outlines = dict[int, Outline]
 """What is known of modules, by their ids."""
@@ -61,7 +88,9 @@ def only_numbers_differ(a: Held, b: Held) -> bool:
     """Whether two tensors of fractions, row by row in memory, have the same shape and differ in what they hold."""
     for each in (a, b):
         tensor = each.structure
-        if not (type(tensor) is tuple and tensor[0] == "tensor" and tensor[2].is_floating_point and tensor[3] is None):
+        if not (
+            type(tensor) is tuple and tensor[0] == "tensor" and tensor[2].is_floating_point and tensor[3] == _ROW_BY_ROW
+        ):
             return False
     dimensions = a.structure[1]
     shapes = zip(a.sizes[:dimensions], b.sizes[:dimensions], strict=True)
@@ -139,10 +168,6 @@ class _Reader:
 
     def _tensor(self, tensor: SymbolicTensor) -> Any:
         self.sizes.extend(tensor.sizes)
-        placement = tensor.strided.placement() if tensor.strided is not None else None
-        if placement is not None:
-            self.sizes.extend(placement.strides)
-        order = None if placement is None else placement.order
         ramp = tensor.ramp
         if ramp is not None:
             self.sizes.append(ramp.start)
@@ -151,7 +176,7 @@ class _Reader:
             "tensor",
             len(tensor.sizes),
             tensor.kind,
-            order,
+            _ROW_BY_ROW if tensor.strided is None else _Lies(tensor.strided),
             steps,
             self._positions(tensor),
             self.read(tensor.value),

@@ -55,6 +55,7 @@ class Test:
     goes_on: bool
 
 
+@functools.lru_cache(maxsize=1024)
 def span_of(code: CodeType, instruction: int) -> Span:
     """Where in the source an instruction stands."""
     return next(itertools.islice(code.co_positions(), instruction // 2, None))
