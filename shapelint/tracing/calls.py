@@ -7,6 +7,7 @@ loop, another start, or other sizes.
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -34,7 +35,7 @@ from shapelint.tracing.operations import has_symbolic
 from shapelint.tracing.patches import unexchanged
 from shapelint.tracing.record import Call, Failure
 from shapelint.tracing.remembering import Memory, Question
-from shapelint.tracing.replaying import Alternatives, Callee, Played, played
+from shapelint.tracing.replaying import Alternatives, Callee, Played, own_call, played
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor
 
 _original_call: Any = unexchanged(nn.Module.__call__)
@@ -342,6 +343,17 @@ class Calls(AnySize):
     def _here(self) -> str:
         return f"`{self.layers[-1]}`" if self.layers[-1] else "the model's forward"
 
+    def _calling(self, callee: Callee) -> Any:
+        """What runs a callee: PyTorch's own call of a module, or the model's, where its class has another.
+
+        Within the model, such a call is its caller's own code, and comes here by the module's call that it makes.
+        """
+        if type(callee) is FunctionType:
+            return callee
+        assert isinstance(callee, nn.Module)
+        own = own_call(callee) if len(self.path.frames) == 1 else None
+        return functools.partial(own or _original_call, callee)
+
     def _run_once(self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         self.runs += 1
         most = self.limits.paths_with_loops if self.path.follows_loops else self.limits.paths
@@ -351,7 +363,7 @@ class Calls(AnySize):
             self._take_too_long()
         depth, rounds, lists = len(self.layers), len(self.path.rounds), frozenset(self.path.comprehensions)
         try:
-            value = callee(*args, **kwargs) if type(callee) is FunctionType else _original_call(callee, *args, **kwargs)
+            value = self._calling(callee)(*args, **kwargs)
         except (TooComplex, isl.Error) as reason:
             raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
         except Exception as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from shapelint.sizes import Dim
 from shapelint.sizes.dim import dim
 from shapelint.tracing.inputs import Inputs, usual_dtype
+from shapelint.tracing.replaying import own_call
 from shapelint.tracing.tensor import symbolic_tensor
 
 NAMES_BY_RANK: dict[int, tuple[str, ...]] = {
@@ -73,8 +75,16 @@ def _likely_shapes(model: nn.Module, usual: torch.dtype, masked: bool) -> Iterat
         yield NAMES_BY_RANK[rank], usual
 
 
+def _taking_inputs(model: nn.Module) -> Callable[..., Any]:
+    """The method that names a model's arguments: ``forward``, or the call of a class that has none."""
+    call = own_call(model)
+    if call is None or type(model).forward is not nn.Module.forward:
+        return model.forward
+    return functools.partial(call, model)
+
+
 def _required_parameters(model: nn.Module) -> list[inspect.Parameter]:
-    parameters = inspect.signature(model.forward).parameters.values()
+    parameters = inspect.signature(_taking_inputs(model)).parameters.values()
     required = [
         p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]

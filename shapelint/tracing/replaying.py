@@ -27,6 +27,17 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, torch.Siz
 """Values that nothing can change."""
 
 
+def own_call(model: nn.Module) -> FunctionType | None:
+    """The call that a model's class puts in the place of PyTorch's, around ``forward`` or without one.
+
+    What PyTorch puts there itself (of a traced or compiled module) only wraps ``forward``.
+    """
+    call: Any = type(model).__call__
+    if type(call) is FunctionType and call.__module__.partition(".")[0] != "torch":
+        return call
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Played:
     """One call within a forward, and how it ended.

@@ -858,3 +858,63 @@ def test_a_float_that_data_decide_may_not_decide(forward: Callable[[Tensor], Any
     analysis = shapelint.analyze(Scaling(forward), ("N", "T"))
     assert analysis.certainty == "enumerated"
     assert analysis.accepts(N=1, T=2) is (forward is not DECIDING["of several"])
+
+
+class Halving(nn.Module):
+    """A block whose class has a call in the place of ``forward``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 3)
+
+    def __call__(self, x: Tensor, halved: bool = False) -> Tensor:
+        return self.layer(F.max_pool2d(x, 2) if halved else x)
+
+
+class Halved(nn.Module):
+    """A model whose class has a call in the place of ``forward``, and parts like that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Halving(), Halving()
+
+    def __call__(self, image: Tensor) -> Tensor:
+        return self.second(self.first(image), halved=image.shape[2] > 9)
+
+
+class Framed(nn.Module):
+    """A model whose class pads the input before PyTorch calls ``forward``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 3)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(F.pad(args[0], (0, args[0].shape[3] % 2, 0, 1)), *args[1:], **kwargs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+class Around(nn.Module):
+    """A model whose parts have calls of their own, one of them on some sizes alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.framed, self.halving = Framed(), Halving()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.framed(x)
+        return self.halving(self.framed(x), halved=True) if x.shape[2] > 12 else x
+
+
+@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), None])
+@pytest.mark.parametrize("model", [Halved, Framed, Around])
+def test_a_call_that_a_class_puts_in_the_place_of_pytorchs(
+    model: type[nn.Module], shape: tuple[str | int, ...] | None
+) -> None:
+    analysis = shapelint.analyze(model(), shape)
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    asked = oracle.Oracle(model, ("N", 3, "H", "W"), device="cpu")
+    envs = [{"N": 1, "H": h, "W": w} for h in range(1, 20) for w in (1, 2, 3, 7, 8, 12)]
+    assert oracle.same_answer(analysis, asked, envs) == []
