@@ -239,6 +239,24 @@ def new(input: TensorLike, *args: Any, size: Any = None, **options: Any) -> Spec
     return Spec(_checked(sizes_argument(sizes)) if sizes else (0,))
 
 
+@shape_rule("resize_")
+def resize_in_place(input: TensorLike, *sizes: Any, **options: Any) -> Spec:
+    """Another shape for a tensor, which gets as much room as that needs."""
+    return Spec(_checked(_resized(input, sizes)))
+
+
+@shape_rule("resize_as_")
+def resize_as_in_place(input: TensorLike, other: TensorLike, **options: Any) -> Spec:
+    """The shape of another tensor."""
+    return Spec(_resized(input, (other.shape,)))
+
+
+def _resized(input: TensorLike, sizes: Any) -> Shape:
+    if type(input) is torch.Tensor:
+        raise Unsupported("gives a tensor another shape")
+    return sizes_argument(sizes)
+
+
 @shape_rule("new_full")
 def new_full(input: TensorLike, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Spec:
     """One value in another shape and the same dtype."""

@@ -348,6 +348,8 @@ class Operations:
     def _probe(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
         if self.path.counts.made and any(map(ex.is_count, names_in(args, kwargs))):
             raise Undecided(f"{why}, and the contents of the tensors decide the sizes it is given")
+        if args and is_in_place(func) and type(args[0]) is not SymbolicTensor:
+            raise Undecided(f"{why}, and a tensor made without the input's sizes is changed in place")
         place, layer = places.caller(), self.layers[-1]
         call = Call(next(self.indices), "function", func, layer, args, kwargs, place, self.path.sizes, probed=True)
         result = probe(func, args, kwargs, self.path.domain, why)

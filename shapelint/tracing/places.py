@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import linecache
 import opcode
 import sys
 from pathlib import Path
@@ -53,6 +55,19 @@ def caller(above: int = 2) -> Place | None:
             return known
         frame = frame.f_back
     return None
+
+
+def expression(frame: FrameType | None) -> str | None:
+    """The expression that a caller in the user's own code is at, if it stands in one line."""
+    while frame is not None and _is_internal_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    first, last, start, end = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+    if first is None or first != last:
+        return None
+    # columns are counted in bytes
+    return linecache.getline(frame.f_code.co_filename, first).encode()[start:end].decode() or None
 
 
 def origin(error: BaseException) -> tuple[Place | None, bool]:

@@ -20,7 +20,7 @@ from shapelint.ops.recipes import fixed_contents
 from shapelint.sizes import Condition, Dim, Ratio, Size, Undecided, product
 from shapelint.sizes.dim import FloatProduct, use_classes
 from shapelint.sizes.path import active, concrete
-from shapelint.tracing import texts
+from shapelint.tracing import places, texts
 from shapelint.tracing.looking import look_at, taken_off
 from shapelint.tracing.wording import DECIDES, is_told, require_told
 
@@ -72,6 +72,13 @@ class SymbolicSize(Dim, torch.SymInt):
 
     # SymInt defines its own; the Dim ones are meant.
     __hash__ = Dim.__hash__
+
+    @property
+    def node(self) -> Any:
+        """What PyTorch's C code asks a size for that it computes with itself (``torch.FloatTensor(h, w)``)."""
+        text = places.expression(sys._getframe(1))
+        what = "PyTorch" if text is None else f"`{text}`"
+        raise Undecided(f"{what} needs a plain number where the size is {self.expr}")
 
     def __int__(self) -> int:
         if texts.is_formatted():

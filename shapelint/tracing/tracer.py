@@ -106,6 +106,8 @@ class Tracer(Calls):
             except (TooComplex, isl.Error) as reason:
                 raise Undecided(f"the sets of sizes became too complex ({reason})") from reason
             except Exception as error:
+                if Undecided.last is not None:
+                    raise Undecided.last from error  # PyTorch's own code caught it, and raises something else
                 # The whole model refuses: its failures are final.
                 self.note_error(error)
                 self._accept(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import sys
 from collections import namedtuple
@@ -583,6 +584,38 @@ def test_a_long_reason_is_cut_short_and_keeps_its_line() -> None:
     assert " … " in reason
     assert reason.endswith(f" (at test_tracing.py:{forward.__code__.co_firstlineno + 4})")
     assert len(reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("forward", "named"),
+    [
+        (lambda m, x: torch.FloatTensor(x.shape[2], 2), "torch.FloatTensor(x.shape[2], 2)"),
+        (lambda m, x: torch.LongTensor([x.shape[2]]), "torch.LongTensor([x.shape[2]])"),
+    ],
+)
+def test_what_is_computed_within_pytorch_is_named_as_it_is_written(forward: Any, named: str) -> None:
+    (reason,) = shapelint.analyze(Model(forward), ("N", 3, "H", "W")).certainty_reasons
+    assert reason.startswith(f"`{named}` needs a plain number where the size is H")
+
+
+def test_a_tensor_is_given_another_shape_in_place() -> None:
+    model = Model(lambda m, x: (x.new_empty(0).resize_(x.shape[2], 4), x[0, 0, :1].clone().resize_as_(x[:, 0])))
+    analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    for height, width in itertools.product(range(1, 6), repeat=2):
+        sizes = {"N": 2, "H": height, "W": width}
+        assert oracle.compare(analysis, oracle.run(model, (2, 3, height, width)), sizes) is None
+
+
+def test_a_tensor_of_plain_sizes_that_gets_others_in_place_is_no_proof() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = torch.zeros(1)
+        y.resize_(x.shape[2], x.shape[3])
+        return x + y
+
+    analysis = shapelint.analyze(Model(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert analysis.accepts(H=5, W=7)
 
 
 def test_results_too_different_to_be_brought_together_end_the_proof_alone(monkeypatch: pytest.MonkeyPatch) -> None:
