@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
@@ -57,6 +58,13 @@ def call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A torch function on real tensors: buffers, parameters, tables computed in forward."""
     if args and (is_in_place(func) or func is torch.Tensor.__setitem__):
         _forget_contents(args)
+    on_meta = _is_placed_on_meta(func, args, kwargs)
+    if on_meta and _makes_few(func, args):
+        # to make them on the meta device first, in Python, takes twenty times as long; what fails is asked of both
+        with contextlib.suppress(RuntimeError):
+            few = func(*_to_cpu(args), **_to_cpu(kwargs))
+            if type(few) is torch.Tensor and few.numel() <= MANY_ELEMENTS:
+                return few
     try:
         made = func(*args, **kwargs)
     except Exception as error:
@@ -67,7 +75,7 @@ def call_real(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not isinstance(error, RuntimeError) or ("device" not in str(error) and "meta" not in str(error)):
             raise
         return func(*_to_meta(args), **_to_meta(kwargs))
-    if _is_placed_on_meta(func, args, kwargs) and type(made) is torch.Tensor and made.numel() <= MANY_ELEMENTS:
+    if on_meta and type(made) is torch.Tensor and made.numel() <= MANY_ELEMENTS:
         return func(*_to_cpu(args), **_to_cpu(kwargs))
     return made
 
@@ -102,6 +110,15 @@ def _is_placed_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     if device is None or str(device) != "meta" or is_drawn_by(func):
         return False
     return not any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
+
+
+def _makes_few(func: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a function is known beforehand to give few elements."""
+    if func is torch.Tensor.to:
+        return type(args[0]) is torch.Tensor and args[0].numel() <= MANY_ELEMENTS
+    if getattr(func, "__name__", "") != "arange" or not all(type(number) is int for number in args):
+        return False
+    return 0 < sum(map(abs, args)) <= MANY_ELEMENTS
 
 
 def _to_cpu(value: Any) -> Any:
