@@ -118,7 +118,8 @@ def _makes_few(func: Any, args: tuple[Any, ...]) -> bool:
         return type(args[0]) is torch.Tensor and args[0].numel() <= MANY_ELEMENTS
     if getattr(func, "__name__", "") != "arange" or not all(type(number) is int for number in args):
         return False
-    return 0 < sum(map(abs, args)) <= MANY_ELEMENTS
+    most: int = sum(map(abs, args))
+    return 0 < most <= MANY_ELEMENTS
 
 
 def _to_cpu(value: Any) -> Any:
