@@ -14,7 +14,7 @@ import torch
 
 from shapelint.ops.placement import same
 from shapelint.ops.ramps import INTEGERS, Ramp, ramp_of
-from shapelint.ops.recipes import NotComputed, computed, samples, sizes_in, symbols_in
+from shapelint.ops.recipes import NotComputed, Results, computed, samples, sizes_in, symbols_in
 from shapelint.ops.registry import is_tensor
 from shapelint.ops.tabulated import numbers_for_all_sizes
 from shapelint.sizes import (
@@ -495,11 +495,13 @@ def _try_out(index: Any, size: Size, reason: str, negative: bool, empty: list[An
         return
     names = sorted({*symbols_in(recipe), *symbols_in(size)})
     tried = []
+    if path.results is None or not path.results.are_of(recipe):
+        path.results = Results(recipe)
     for sizes in _along(path.domain, names):
         if evaluate(product(index.shape), sizes) > _LARGEST:
             continue
         try:
-            numbers = computed(recipe, sizes)
+            numbers = path.results.at(sizes)
         except NotComputed:
             path.doubt(_NOT_FOLLOWED.format("and cannot be computed"))
             return

@@ -11,6 +11,7 @@ import dataclasses
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any
 
 import torch
@@ -244,6 +245,55 @@ def _run(recipe: Any, sizes: dict[str, int], done: dict[int, Any]) -> Any:
     if recipe.in_place:
         return args[0]
     return result if recipe.part is None else result[recipe.part]
+
+
+class Results:
+    """What a recipe gives at some sizes: each layer of a network computes the same positions anew."""
+
+    def __init__(self, recipe: Any) -> None:
+        self._recipe = recipe
+        self._known: dict[tuple[tuple[str, int], ...], torch.Tensor] = {}
+
+    def are_of(self, recipe: Any) -> bool:
+        """Whether a recipe gives the same as this one, whatever the sizes."""
+        return _are_alike(self._recipe, recipe, set())
+
+    def at(self, sizes: dict[str, int]) -> torch.Tensor:
+        """As :func:`computed`."""
+        key = tuple(sizes.items())
+        if key not in self._known:
+            self._known[key] = computed(self._recipe, sizes)
+        return self._known[key]
+
+
+def _are_alike(a: Any, b: Any, seen: set[tuple[int, int]]) -> bool:
+    """Whether two recipes, or arguments in them, come to the same; real tensors may change, and are never alike."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Recipe):
+        if (id(a), id(b)) in seen:
+            return True  # asked already; one that is not alike ends it all
+        seen.add((id(a), id(b)))
+        if (a.function, a.in_place, a.part) != (b.function, b.in_place, b.part):
+            return False
+        return _are_alike(a.args, b.args, seen) and _are_alike(a.kwargs, b.kwargs, seen)
+    if isinstance(a, Blank):
+        return a.dtype == b.dtype and _are_alike(a.sizes, b.sizes, seen)
+    if isinstance(a, Dim):
+        return a.expr is b.expr
+    if isinstance(a, slice):
+        return _are_alike((a.start, a.stop, a.step), (b.start, b.stop, b.step), seen)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_are_alike(value, b[name], seen) for name, value in a.items())
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(_are_alike(x, y, seen) for x, y in zip(a, b, strict=True))
+    if type(a) is float:
+        return repr(a) == repr(b)
+    return a is b if isinstance(a, _FUNCTIONS) else type(a) in _BY_VALUE and bool(a == b)
+
+
+_BY_VALUE = frozenset({int, bool, str, type(None), type(...), torch.dtype, torch.device})
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
 
 
 def fixed_contents(recipe: Any) -> Any:

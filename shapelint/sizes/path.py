@@ -41,9 +41,11 @@ class Path:
         domain: the sizes that reach the present point.
         doubts: what was taken to be so without a proof.
         keys: the texts with sizes in them that something is looked up by, if they are followed.
+        results: what was computed last at some sizes to try, for whoever asks for the same.
     """
 
     keys: Any = None
+    results: Any = None
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
