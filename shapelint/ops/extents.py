@@ -14,7 +14,7 @@ import torch
 
 from shapelint.ops.placement import same
 from shapelint.ops.ramps import INTEGERS, Ramp, ramp_of
-from shapelint.ops.recipes import NotComputed, Results, computed, samples, sizes_in, symbols_in
+from shapelint.ops.recipes import NotComputed, Recipe, Results, computed, samples, sizes_in, symbols_in
 from shapelint.ops.registry import is_tensor
 from shapelint.ops.tabulated import numbers_for_all_sizes
 from shapelint.sizes import (
@@ -73,7 +73,21 @@ class Extent:
 
 _MOVES = frozenset(
     {
-        *("long", "int", "contiguous", "clone", "detach", "cpu", "to", "type_as", "type", "view", "reshape", "ravel"),
+        *(
+            "data",
+            "long",
+            "int",
+            "contiguous",
+            "clone",
+            "detach",
+            "cpu",
+            "to",
+            "type_as",
+            "type",
+            "view",
+            "reshape",
+            "ravel",
+        ),
         *("flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "t", "T", "mT", "transpose"),
         *("swapaxes", "swapdims", "permute", "movedim", "moveaxis", "flip", "fliplr", "flipud", "roll", "rot90"),
         *("expand", "expand_as", "broadcast_to", "repeat", "tile", "repeat_interleave", "sort", "msort", "atleast_2d"),
@@ -105,6 +119,9 @@ _FLOOR = frozenset({"floor_divide", "__floordiv__", "__rshift__", "bitwise_right
 _MODULO = frozenset({"remainder", "__mod__", "fmod"})
 _CLAMPS = frozenset({"clamp", "clip", "clamp_min", "clamp_max"})
 _SUMS = {"add": 1, "__add__": 1, "__radd__": 1, "sub": -1, "__sub__": -1}
+_BELOW = {"lt": 1, "__lt__": 1, "less": 1, "le": 0, "__le__": 0, "less_equal": 0}
+_ABOVE = {"gt": 1, "__gt__": 1, "greater": 1, "ge": 0, "__ge__": 0, "greater_equal": 0}
+"""Comparisons with a limit, and how far from it the last number is for which they are true."""
 _PRODUCTS = frozenset({"mul", "multiply", "__mul__", "__rmul__"})
 
 
@@ -135,7 +152,7 @@ def _extent_after(name: str, args: Sequence[Any], kwargs: dict[str, Any], part: 
     if name in _UNIONS:
         return _union(args[0] if args else kwargs["tensors"])
     if name == "where":
-        return _either(args[1:]) if len(args) == 3 else None
+        return _either(_chosen(*args)) if len(args) == 3 else None
     if name in ("randint", "randperm"):
         return _by_chance(name, args, kwargs)
     if name in ("bucketize", "searchsorted") and len(args) > 1:
@@ -340,6 +357,21 @@ def _either(values: Sequence[Any]) -> Extent | None:
     if len(known) < len(parts):
         return None
     return Extent(smin([part.low for part in known]), smax([part.high for part in known]))
+
+
+def _chosen(condition: Any, input: Any, other: Any) -> tuple[Any, Any]:
+    """What ``torch.where`` chooses from; numbers that are taken only where they are below a limit, or above, are."""
+    recipe = getattr(condition, "recipe", None)
+    if type(recipe) is not Recipe or len(recipe.args) != 2 or not is_tensor(input):
+        return input, other
+    compared, limit = recipe.args
+    known = extent_of(input) if compared is getattr(input, "recipe", None) and _is_size(limit) else None
+    below = _BELOW.get(recipe.function.__name__)
+    above = _ABOVE.get(recipe.function.__name__)
+    if known is None or (below is None and above is None):
+        return input, other
+    known = Extent(known.low, known.high)
+    return (_clamped(known, None, limit - below) if below is not None else _clamped(known, limit + above, None)), other
 
 
 def _union(tensors: Any) -> Extent | None:

@@ -17,7 +17,9 @@ import torch
 from shapelint.ops.dimensions import Shape
 from shapelint.ops.placement import same
 from shapelint.ops.registry import is_tensor
-from shapelint.sizes import Dim, Size, implied, smax
+from shapelint.sizes import Dim, Ratio, Size, implied, smax
+from shapelint.sizes.dim import of
+from shapelint.sizes.expr import constant
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 EXACT = (torch.int64, torch.int32, torch.float64, torch.float32, torch.bool)
@@ -26,7 +28,7 @@ EXACT = (torch.int64, torch.int32, torch.float64, torch.float32, torch.bool)
 _MANY = 2**16
 """A real tensor with more elements is not looked through."""
 
-_COPIES = frozenset({"to", "long", "int", "type_as", "contiguous", "clone", "detach", "cpu", "type"})
+_COPIES = frozenset({"to", "long", "int", "type_as", "contiguous", "clone", "detach", "cpu", "type", "data"})
 _RESHAPES = frozenset({"view", "reshape", "unsqueeze", "squeeze", "flatten"})
 _ROUNDINGS = frozenset({"float", "double", "floor", "ceil", "round", "trunc"})
 """Functions that leave whole numbers as they are."""
@@ -88,7 +90,7 @@ def ramp_after(
     if name in _SUMS and len(args) == 2 and not kwargs:
         return _sum(args[0], args[1], _SUMS[name], result.shape)
     if name in ("mul", "__mul__", "__rmul__") and len(args) == 2:
-        return _multiple(args[0], args[1]) or _multiple(args[1], args[0])
+        return _multiple(args[0], args[1], result.shape) or _multiple(args[1], args[0], result.shape)
     if name == "meshgrid" and args and part is not None:
         return _of_grid(args, kwargs, part)
     if name == "diff":
@@ -182,8 +184,8 @@ def _real_ramp(tensor: torch.Tensor) -> Ramp | None:
 def _arange(args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp | None:
     start = args[0] if len(args) > 1 else kwargs.get("start", 0)
     step = args[2] if len(args) > 2 else kwargs.get("step", 1)
-    known = (type(start) is int or isinstance(start, Dim)) and type(step) is int
-    return Ramp(start, (step,)) if known else None
+    start, step = _whole(start), _whole(step)
+    return Ramp(start, (step,)) if start is not None and type(step) is int else None
 
 
 def _sum(a: Any, b: Any, signs: tuple[int, int], shape: Shape) -> Ramp | None:
@@ -200,11 +202,23 @@ def _as_ramp(term: Any, shape: Shape) -> Ramp | None:
     if is_tensor(term):
         ramp = ramp_of(term)
         return _expanded(ramp, tuple(term.shape), tuple(shape)) if ramp is not None else None
-    return Ramp(term, (0,) * len(shape)) if type(term) is int or isinstance(term, Dim) else None
+    number = _whole(term)
+    return None if number is None else Ramp(number, (0,) * len(shape))
 
 
-def _multiple(a: Any, b: Any) -> Ramp | None:
-    return _times(ramp_of(a), b) if is_tensor(a) and type(b) is int else None
+def _multiple(a: Any, b: Any, shape: Shape) -> Ramp | None:
+    """A tensor's numbers times a number, or times a tensor that has one number everywhere."""
+    factor = _same_everywhere(b) if is_tensor(b) else _whole(b)
+    return _times(_as_ramp(a, shape), factor) if is_tensor(a) and type(factor) is int else None
+
+
+def _whole(number: Any) -> Any:
+    """The whole number that a number is, also as a float: ``(k - 1) * max(q / k, 1.0)`` where q is k."""
+    if type(number) is int or isinstance(number, Dim):
+        return number
+    if isinstance(number, Ratio):
+        return of(number.number) if number.divisor == constant(1) else None
+    return int(number) if type(number) is float and number.is_integer() and abs(number) <= _ROUNDED_ABOVE else None
 
 
 def _times(ramp: Ramp | None, factor: int) -> Ramp | None:
@@ -313,6 +327,14 @@ def _transposed(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp
     return Ramp(ramp.start, tuple(steps))
 
 
+def _permuted(ramp: Ramp, args: Sequence[Any], kwargs: dict[str, Any]) -> Ramp | None:
+    dims = args[1:] or (kwargs.get("dims", ()),)
+    axes = dims[0] if len(dims) == 1 and isinstance(dims[0], (list, tuple)) else dims
+    if len(axes) != len(ramp.steps) or any(type(axis) is not int for axis in axes):
+        return None
+    return Ramp(ramp.start, tuple(ramp.steps[axis] for axis in axes))
+
+
 _REARRANGEMENTS: dict[str, Callable[[Ramp, Sequence[Any], dict[str, Any]], Ramp | None]] = {
     "cumsum": _running_sum,
     "select": _selected,
@@ -320,6 +342,9 @@ _REARRANGEMENTS: dict[str, Callable[[Ramp, Sequence[Any], dict[str, Any]], Ramp 
     "transpose": _transposed,
     "swapaxes": _transposed,
     "t": _transposed,
+    "T": lambda ramp, *_: Ramp(ramp.start, ramp.steps[::-1]),
+    "mT": lambda ramp, args, kwargs: _transposed(ramp, (*args, -2, -1), kwargs),
+    "permute": _permuted,
 }
 
 

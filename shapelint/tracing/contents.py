@@ -37,7 +37,23 @@ _VIEWS = frozenset(
         ),
         *("permute", "movedim", "select", "narrow", "expand", "expand_as", "diagonal", "unbind", "split", "chunk"),
         *("detach", "contiguous", "swapaxes", "unfold", "T", "mT", "ravel", "moveaxis", "swapdims", "reshape_as"),
-        *("broadcast_to", "tensor_split", "to", "type", "type_as", "bool", "int", "long", "float", "double", "cpu"),
+        *(
+            "data",
+            "real",
+            "H",
+            "mH",
+            "broadcast_to",
+            "tensor_split",
+            "to",
+            "type",
+            "type_as",
+            "bool",
+            "int",
+            "long",
+            "float",
+            "double",
+            "cpu",
+        ),
     }
 )
 """Functions whose result may share its elements with their first argument; conversions too, where none is needed."""
@@ -57,6 +73,8 @@ def note_contents(call: Call, made: Any, first: Any, args: tuple[Any, ...], kwar
         first: what it was called with first.
     """
     name = getattr(call.target, "__name__", "")
+    if name == "__get__":
+        name = getattr(call.target.__self__, "__name__", "")  # a property's
     if kwargs and kwargs.get("inplace"):
         note_unknown_change(first)
     if name not in _ANEW and not call.in_place and _are_data(first, made):

@@ -73,6 +73,14 @@ def _written(x: Tensor) -> Tensor:
     return positions
 
 
+def _within(x: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
+    return choose(places(x))
+
+
+def _above(x: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
+    return choose(9 - places(x))
+
+
 def _rows(x: Tensor, count: int) -> Tensor:
     return x.flatten(1)[:, torch.arange(count)[:, None] * x.shape[-1] + places(x)]
 
@@ -92,6 +100,10 @@ FOLLOWED: dict[str, Forward] = {
     "clamped below zero": lambda m, x: m.table((places(x) - 5).clamp(-1, 3)),
     "relative and clamped": lambda m, x: m.table(_apart(x).clamp(-5, 6) + 5),
     "relative without sign": lambda m, x: m.table(_apart(x).abs()),
+    "chosen below a limit": lambda m, x: m.table(_within(x, lambda p: torch.where(p < 12, p, 11))),
+    "chosen up to a limit": lambda m, x: m.table(_within(x, lambda p: torch.where(p.le(11), p, 0))),
+    "chosen above a limit": lambda m, x: m.table(_above(x, lambda p: torch.where(p > -3, p, -2)) + 2),
+    "chosen from a limit": lambda m, x: m.table(_above(x, lambda p: torch.where(p >= -2, p, -2)) + 2),
     "modulo too much": lambda m, x: m.table(places(x) % 13),
     "modulo below zero": lambda m, x: m.table((places(x) - 20) % 12),
     "modulo and moved": lambda m, x: m.table(torch.remainder(places(x), 5) + 9),
@@ -186,6 +198,12 @@ def _changed_below(x: Tensor) -> Tensor:
     return row
 
 
+def _changed_through(view: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    positions = places(x)
+    view(positions).add_(3)
+    return positions
+
+
 def _overwritten_far_away(x: Tensor) -> Tensor:
     positions = places(x)
     positions[1:][2:].mul_(3)
@@ -251,6 +269,8 @@ ON_DATA: dict[str, Forward] = {
     "at random, of a fixed number": lambda m, x: x[:, :, torch.randint(0, 8, (3,))],
     "at random, on the input's device": lambda m, x: x[:, :, torch.randint(0, 8, (3,), device=x.device)],
     "changed under a view": lambda m, x: m.table(_changed_below(x)),
+    "changed through data": lambda m, x: m.table(_changed_through(lambda positions: positions.data, x)),
+    "changed through a transposed view": lambda m, x: m.table(_changed_through(lambda p: p[None].T, x)),
     "changed through a view of a view": lambda m, x: m.table(_overwritten_far_away(x)),
 }
 

@@ -34,6 +34,20 @@ def _relative(x: Tensor) -> Tensor:
     return places[:, None] - places[None, :]
 
 
+def _apart(x: Tensor) -> Tensor:
+    """How far queries are from keys, as many as there are queries, as SAM and MViT count it: in floats."""
+    queries, keys = x.shape[-1] // 2, x[..., ::2].shape[-1] - x.shape[-1] % 2
+    steps = max(keys / queries, 1.0), max(queries / keys, 1.0)
+    places = torch.arange(queries)[:, None] * steps[0] - torch.arange(keys)[None, :] * steps[1]
+    return (places + (keys - 1) * steps[1]).long()
+
+
+def _counted(x: Tensor) -> Tensor:
+    """Positions counted along a mask that the model makes itself."""
+    mask = torch.ones(x.shape[0], x.shape[-1])
+    return (mask.cumsum(-1) * mask - 1).long()
+
+
 def _changed(x: Tensor) -> Tensor:
     places = torch.arange(x.shape[-1], device=x.device)
     places[3:] = 0
@@ -53,6 +67,11 @@ FORWARDS: dict[str, Callable[[Any, Tensor], Any]] = {
     "relative, embedded": lambda m, x: m.table(_relative(x) + 6),
     "below zero from the end": lambda m, x: m.bias[_relative(x)],
     "changed": lambda m, x: m.table(_changed(x)),
+    "apart, in floats": lambda m, x: m.bias[_apart(F.pad(x, (2, 0)))],
+    "counted along a mask": lambda m, x: m.table(_counted(x) + 2),
+    "in steps of a float": lambda m, x: m.table(torch.arange(0.0, x.shape[-1] * 1.0, 2.0).int()),
+    "transposed": lambda m, x: m.bias[(torch.arange(x.shape[-1])[:, None] - torch.arange(x.shape[-1])[:, None].T) + 4],
+    "permuted": lambda m, x: m.table(_relative(x).permute(1, 0).mT + 6),
     "modulo": lambda m, x: m.table(torch.arange(x.shape[-1]) % 12),
     "clamped": lambda m, x: m.table(torch.arange(x.shape[-1]).clamp(max=11)),
     "a list of its own": lambda m, x: x[..., m.picked],
