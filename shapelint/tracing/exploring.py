@@ -53,6 +53,10 @@ MAX_VALUES = 96
 """A size that must be a plain int is tried for each of its values, if there are no more than this."""
 
 
+class Handled(Exception):
+    """What is required is a branch: the model's own code goes on with the sizes that fail."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """How one path through a module ended: with a value, or an exception.
@@ -344,7 +348,11 @@ class ExploringPath(Path):
             if not numbers.isdisjoint(condition.support()):
                 self._require_in_rounds(condition, numbers, reason, at_beginning(arguments, self.rounds))
                 return
-        super().require(condition, reason, arguments)
+        try:
+            super().require(condition, reason, arguments)
+        except Handled:
+            if not isinstance(condition, Condition) or not self.decide(condition):
+                raise SizeError(reason.format(*arguments)) from None
 
     def _require_in_rounds(
         self, condition: Condition, numbers: set[str], reason: str, arguments: tuple[object, ...]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
+from shapelint.tracing.loops.source import source_of
 from shapelint.tracing.names import value_of
 from shapelint.tracing.places import is_internal
 from shapelint.tracing.record import Place
@@ -58,6 +59,65 @@ def caught_above(entry: CodeType) -> Place | None:
             return Place(code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def leads_on(entry: CodeType, kind: type[Exception] | None) -> bool:
+    """Whether what an exception comes to that is raised now is told by the code of a ``try`` statement alone.
+
+    Args:
+        entry: what called the model.
+        kind: the class of PyTorch's exception; ``None`` if that is not known, and any will have to do.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code is not entry:
+        code = frame.f_code
+        if code.co_exceptiontable and not is_internal(code) and _catches(frame):
+            spans = [span for span in _spans(code) if span.start <= frame.f_lasti < span.end]
+            return not any(span.managers for span in spans) and _deals_with(frame, kind)
+        frame = frame.f_back
+    return False
+
+
+_ANY = frozenset({"Exception", "BaseException"})
+
+
+def _deals_with(frame: FrameType, kind: type[Exception] | None) -> bool:
+    """Whether the ``try`` statements around where a frame is go by an exception's class alone."""
+    tree, shift = source_of(frame.f_code)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    line = frame.f_lineno - shift
+    around = [node for node in nodes if isinstance(node, ast.Try) and _is_in(node.body, line)]
+    withs = [node for node in nodes if isinstance(node, ast.With) and _is_in(node.body, line)]
+    found = {**frame.f_globals, **frame.f_locals} if withs else {}
+    if any(_swallows(item.context_expr, found, DEEPEST) for node in withs for item in node.items):
+        return False
+    caught = [handler for node in around for handler in node.handlers]
+    if not caught or any(node.finalbody for node in around) or not all(map(_forgets_it, caught)):
+        return False
+    return kind is RuntimeError or (len(caught) == 1 and _name(caught[0].type) in _ANY)
+
+
+def _is_in(body: list[ast.stmt], line: int) -> bool:
+    return body[0].lineno <= line <= (body[-1].end_lineno or 0)
+
+
+def _forgets_it(handler: ast.ExceptHandler) -> bool:
+    """Whether nothing is done with an exception, whose words are PyTorch's own, but to print it."""
+    printed = {
+        id(argument)
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Call) and _name(node.func) == "print"
+        for argument in node.args
+    }
+    uses = [node for node in ast.walk(handler) if isinstance(node, ast.Name) and node.id == handler.name]
+    return all(id(use) in printed for use in uses)
+
+
+def _name(expression: ast.expr | None) -> str:
+    """A name as it is written; everything for an ``except`` without one."""
+    if expression is None:
+        return "BaseException"
+    return expression.id if isinstance(expression, ast.Name) else ""
 
 
 def _catches(frame: FrameType) -> bool:

@@ -29,7 +29,7 @@ from shapelint.sizes import expr as ex
 from shapelint.sizes.settling import Settling
 from shapelint.tracing import eager, handlers, places
 from shapelint.tracing.contents import is_in_place, note_contents, note_number, note_unknown_change
-from shapelint.tracing.exploring import ExploringPath
+from shapelint.tracing.exploring import ExploringPath, Handled
 from shapelint.tracing.looking import look_at
 from shapelint.tracing.loops.repeated import Repeated
 from shapelint.tracing.loops.rounds import JOINING, Plan, Site, at_beginning, joined_in
@@ -51,6 +51,17 @@ from shapelint.tracing.values import (
 
 _ABOVE = 4
 """So many frames up at least is the model's own code where an operation is written down: dispatch is between."""
+
+_RAISES_RUNTIME_ERROR = frozenset(
+    {
+        *("view", "view_as", "reshape", "reshape_as", "unflatten", "expand", "expand_as", "split", "narrow", "where"),
+        *("cat", "concat", "concatenate", "stack", "add", "sub", "mul", "div", "matmul", "bmm", "mm", "linear"),
+        *(f"__{kind}{name}__" for kind in ("", "r", "i") for name in ("add", "sub", "mul", "truediv", "matmul")),
+        *(f"{name}{axes}d" for name in ("conv", "max_pool", "avg_pool") for axes in (1, 2, 3)),
+        *("pixel_shuffle", "pixel_unshuffle"),
+    }
+)
+"""Functions that raise a ``RuntimeError`` for sizes that they refuse, and nothing else."""
 
 _DELIBERATE = (ValueError, AssertionError, RuntimeError, IndexError)
 
@@ -365,7 +376,7 @@ class Operations:
         call = self.current
         # The sizes that fail go on in a handler, if there is one: they must not be taken as refused.
         if isinstance(condition, Condition):
-            self.refuse_handlers("{} is required", condition)
+            self.refuse_handlers("{} is required", condition, branching=call)
         else:
             self.refuse_handlers("{}: this happens", reason.format(*arguments))
         self.failures.append(
@@ -380,18 +391,27 @@ class Operations:
             )
         )
 
-    def refuse_handlers(self, what: str, *arguments: object) -> None:
+    def refuse_handlers(self, what: str, *arguments: object, branching: Call | None = None) -> None:
         """Give up where the user's own code catches an exception that only some of the sizes on the path raise.
 
         Args:
             what: a format string for ``arguments``: a condition takes long to write out, and nearly nobody handles it.
+            branching: the operation that is about to raise it, which may be a branch.
+
+        Raises:
+            Handled: it is one, as nothing but the exception's class decides how the sizes that fail go on.
         """
         place = handlers.caught_above(self.beginning)
-        if place is not None:
-            raise Undecided(
-                f"{what.format(*arguments)} inside a `try` or `with`, which catches the sizes that fail"
-                f" (line {place.location().line})"
-            )
+        if place is None:
+            return
+        if branching is not None and not self.path.rounds and not self.path.counts.limits:
+            is_known = getattr(branching.target, "__name__", "") in _RAISES_RUNTIME_ERROR
+            if handlers.leads_on(self.beginning, RuntimeError if is_known else None):
+                raise Handled
+        raise Undecided(
+            f"{what.format(*arguments)} inside a `try` or `with`, which catches the sizes that fail"
+            f" (line {place.location().line})"
+        )
 
     def _record_accident(self, condition: bool | Condition, a: object, b: object) -> None:
         rounds = self.path.rounds

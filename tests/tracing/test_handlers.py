@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import shapelint
+from tests import oracle
 
 
 class Swallowing:
@@ -146,7 +148,6 @@ class Stacked(Managed):
         Managed(ignoring),
         Managed(functools.partial(quiet, True)),
         Managed(functools.partial(whatever, contextlib.suppress(RuntimeError))),
-        Nested(Swallowing),
         SeveralLines(Swallowing),
         Stacked(Swallowing),
     ],
@@ -178,6 +179,13 @@ def test_context_managers_that_let_exceptions_pass_cost_no_proof(model: nn.Modul
     assert analysis.accepts(H=4, W=9)
 
 
+def test_a_context_manager_that_lets_exceptions_pass_to_a_handler_costs_no_proof() -> None:
+    analysis = shapelint.analyze(Nested(Timed), ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven"
+    assert analysis.output_shape(H=3, W=9) == (1, 3, 3, 9)
+    assert analysis.output_shape(H=4, W=9) == (1, 3, 1, 2)
+
+
 def test_a_context_manager_used_as_a_decorator_is_one_too() -> None:
     analysis = shapelint.analyze(Decorated(Timed), ("N", 3, "H", "W"))
     assert analysis.certainty == "enumerated"
@@ -187,3 +195,138 @@ def test_a_bare_except_does_not_hide_that_the_analysis_gave_up() -> None:
     analysis = shapelint.analyze(Bare(Timed), ("N", 3, "H", "W"))
     assert analysis.certainty == "enumerated"
     assert analysis.output_shape(H=3, W=9) == (3,)
+
+
+class Trying(nn.Module):
+    """A model whose forward is a function."""
+
+    def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 3, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(3, 3, 3, stride=2, padding=1)
+        self.folding = Folding()
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, x)
+
+
+class Folding(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], 3, -1, 4, x.shape[3])
+
+
+def _decoder(m: Any, x: Tensor) -> Any:
+    y = m.up(m.down(x))
+    try:
+        return torch.cat([y, x], 1)
+    except RuntimeError:
+        return torch.cat([F.interpolate(y, size=x.shape[2:]), x], 1)
+
+
+def _whatever_is_raised(m: Any, x: Tensor) -> Any:
+    try:
+        y = x[:, :, 5]
+    except Exception as error:
+        print("short:", error)  # noqa: T201 - what the test is about
+        y = x.mean(2)
+    return y
+
+
+def _several_attempts(m: Any, x: Tensor) -> Any:
+    for size in (8, 4, 1):
+        try:
+            y = x.reshape(x.shape[0], 3, size, x.shape[2] // size, x.shape[3])
+            break
+        except RuntimeError:
+            continue
+    return y
+
+
+def _one_in_another(m: Any, x: Tensor) -> Any:
+    try:
+        try:
+            return x @ x
+        except ValueError:
+            return x[:1]
+    except RuntimeError:
+        return x[:, :1]
+
+
+def _several_operations(m: Any, x: Tensor) -> Any:
+    try:
+        y = F.max_pool2d(x, 6)
+        y = y.view(y.shape[0], 3, -1, 2)
+    except RuntimeError:
+        return x.mean((2, 3))
+    else:
+        return y @ y.transpose(2, 3)
+
+
+@pytest.mark.parametrize(
+    "forward", [_decoder, _whatever_is_raised, _several_attempts, _one_in_another, _several_operations]
+)
+def test_sizes_that_fail_go_on_in_the_handler(forward: Callable[[Any, Tensor], Any]) -> None:
+    model = Trying(forward)
+    analysis = shapelint.analyze(model, ("N", 3, "H", "W"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    for height, width in itertools.product(range(1, 17), repeat=2):
+        sizes = {"N": 2, "H": height, "W": width}
+        assert oracle.compare(analysis, oracle.run(model, (2, 3, height, width)), sizes) is None
+
+
+def _goes_by_the_words(m: Any, x: Tensor) -> Any:
+    try:
+        return x + x.transpose(2, 3)
+    except RuntimeError as error:
+        return x if "must match" in str(error) else x[:1]
+
+
+def _an_exception_of_unknown_class(m: Any, x: Tensor) -> Any:
+    try:
+        return x[:, :, 5]
+    except RuntimeError:
+        return x
+
+
+def _in_a_module(m: Any, x: Tensor) -> Any:
+    try:
+        return m.folding(x)
+    except RuntimeError:
+        return x
+
+
+def _finally(m: Any, x: Tensor) -> Any:
+    try:
+        return x + x.transpose(2, 3)
+    except RuntimeError:
+        y = x
+    finally:
+        x = x[:, :, :1]
+    return x + y
+
+
+def _let_go_on_before_it_comes_to_the_handler(m: Any, x: Tensor) -> Any:
+    y = x
+    try:
+        with Swallowing():
+            y = F.max_pool2d(x, 4)
+    except RuntimeError:
+        return x[:, :1]
+    return y
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        _let_go_on_before_it_comes_to_the_handler,
+        _goes_by_the_words,
+        _an_exception_of_unknown_class,
+        _in_a_module,
+        _finally,
+    ],
+)
+def test_what_a_handler_does_with_an_exception_is_not_guessed(forward: Callable[[Any, Tensor], Any]) -> None:
+    analysis = shapelint.analyze(Trying(forward), ("N", 3, "H", "W"))
+    assert analysis.certainty == "enumerated"
+    assert "which catches the sizes that fail" in analysis.certainty_reasons[0]
