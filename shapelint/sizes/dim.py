@@ -394,7 +394,7 @@ def _divided_out(a: Expr, divisor: int) -> Expr:
     left = divisor // math.gcd(number, divisor)
     written = []
     for factor in factors:
-        shares = (share for share in range(left, 1, -1) if left % share == 0)
+        shares = (share for share in reversed([*rg.divisors(left)]) if share > 1)
         share = next((s for s in shares if path.implied(cond.divides(s, factor))), 1) if factor.affine else 1
         left //= share
         written.append(ex.scale(ex.floordiv(factor, share), share) if share > 1 else factor)

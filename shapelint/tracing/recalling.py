@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from shapelint.limits import Limits
-from shapelint.sizes import Domain
+from shapelint.sizes import Domain, TooComplex
 from shapelint.sizes import expr as ex
 from shapelint.tracing import state
 from shapelint.tracing.generalizing import (
@@ -50,6 +50,7 @@ class Standing(NamedTuple):
 
     Attributes:
         question: what the call can look at.
+        by_products: why products had symbols of their own among the sizes, if they had.
         contents: what the model's lists and dicts held.
         changes, begun: how many attributes and tensors had been changed, and rounds of loops followed.
         overwritten: how many of the changes can be undone.
@@ -60,6 +61,7 @@ class Standing(NamedTuple):
 
     question: Question
     domain: Domain
+    by_products: TooComplex | None
     contents: state.Contents
     changes: int
     overwritten: int
@@ -271,6 +273,7 @@ class Recalling(Operations):
         return Standing(
             question,
             path.domain,
+            path.by_products,
             contents,
             self.changes,
             len(self.overwritten),
@@ -291,8 +294,7 @@ class Recalling(Operations):
         path = self.path
         is_within = change.order > before.begun and path.plans.get(change.site) != change.plan
         can_undo = self.changes - before.changes == len(self.overwritten) - before.overwritten
-        is_pure = can_undo and not path.counts.made and path.by_products is None
-        if not is_within or not is_pure or any(frame.on_data for frame in path.frames):
+        if not is_within or not can_undo or path.counts.made or any(frame.on_data for frame in path.frames):
             return False
         self._undo(before)
         self.memory.forget(change.site)
@@ -303,7 +305,7 @@ class Recalling(Operations):
         path = self.path
         path.abandon(before.rounds)
         path.forget_lists(before.lists)
-        path.domain = before.domain
+        path.domain, path.by_products = before.domain, before.by_products
         while len(self.overwritten) > before.overwritten:
             attribute, held = self.overwritten.pop()
             state.roll_back({attribute: held})
