@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
+from torch.nn.modules.conv import _ConvNd
 
 from shapelint import enumerating
 from shapelint.contracts import Contract, contract_of, declared_inputs
@@ -398,6 +399,8 @@ def _likeliest(
                 ):
                     told = analysis
                 failed.append(found)
+            elif _lacks_a_batch(found) and any(map(_has_layers_at_odds, failed)):
+                continue
             elif not _mixes_sizes(found) and not (option.inferred and _fixes_the_batch(option, found)):
                 return analysis
             else:
@@ -411,6 +414,20 @@ def _if_dtypes_are_refused(options: Iterable[Inputs], failed: list[Trace]) -> It
     for option in options:
         if any(failure.dtype for found in failed for failure in found.failures):
             yield option
+
+
+def _lacks_a_batch(found: Trace) -> bool:
+    """Whether a convolution is given a single image: `torch.cat([u, skip], 1)` then joins rows, and no channels."""
+    convolutions = (call for call in found.calls if isinstance(call.target, _ConvNd) and call.outputs)
+    return any(len(call.outputs[0].sizes) == len(call.target.kernel_size) + 1 for call in convolutions)
+
+
+def _has_layers_at_odds(found: Trace) -> bool:
+    """Whether a layer expects other channels than another one gives, which no other input would mend."""
+    from shapelint.rules.failing import channel_counts
+
+    counts = (channel_counts(failure) for failure in found.failures)
+    return any(each is not None and all(map(str.isdecimal, each)) for each in counts)
 
 
 def _fixes_the_batch(inputs: Inputs, found: Trace) -> bool:

@@ -81,9 +81,13 @@ def _channels_before_the_end(analysis: Analysis) -> dict[str, int]:
     trace = analysis.trace
     if trace is None or trace.outcomes or not trace.failures or not analysis.inputs.inferred:
         return {}
-    last = trace.failures[-1].domain
-    points = last.factors["C"].region.points(1) if "C" in last.factors and len(last.factors["C"].support) == 1 else None
-    return {"C": points[0][0]} if points else {}
+    # the last that one number of channels came to: `if x.shape[1] == 3` leaves the others to a path of their own
+    for failure in reversed(trace.failures):
+        known = failure.domain.factors.get("C")
+        points = known.region.points(1) if known is not None and len(known.support) == 1 else None
+        if points:
+            return {"C": points[0][0]}
+    return {}
 
 
 def _embed(everything: Domain, sizes: SizeSet) -> Domain:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shapelint.claims import tensor_shapes
 from shapelint.diagnostics import Severity
 from shapelint.rules import wording
-from shapelint.rules.failing import guessed_wrongly, nothing_runs
+from shapelint.rules.failing import assumed_inputs, guessed_wrongly, nothing_runs
 from shapelint.shape_text import shapes_text
 from shapelint.sizes import Dim, SizeSet, TooComplex
 from shapelint.sizes.expr import is_count
@@ -23,6 +23,10 @@ _LONGEST_FORMULA = 20
 def summary(analysis: Analysis) -> str:
     """``UNet: H and W: multiples of 16, at least 16; output = input; proven``."""
     if guessed_wrongly(analysis):
+        wrong = [finding.code for finding in analysis.diagnostics if finding.severity is Severity.ERROR]
+        if wrong:
+            assumed = f"with the inputs that were assumed: {assumed_inputs(analysis)}"
+            return f"{analysis.name}: no sizes run ({wrong[0]}), {assumed}"
         return f"{analysis.name}: not judged, it {nothing_runs(analysis)}"
     try:
         told = [_valid(analysis), *_output(analysis), *_contract(analysis)]

@@ -238,3 +238,41 @@ def test_channels_that_are_refused_are_no_mismatch_of_what_is_broadcast() -> Non
 
     (finding,) = shapelint.analyze(Scaled()).diagnostics
     assert (finding.code, finding.severity) == ("SL904", Severity.NOTE)
+
+
+class Disagreeing(nn.Module):
+    """A U-Net whose decoder expects half the channels that it gets: with a single image, rows would be joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, padding=1)
+        self.up = nn.Sequential(nn.MaxPool2d(2), nn.ConvTranspose2d(8, 8, 2, stride=2))
+        self.join = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.down(x)
+        return self.join(torch.cat([self.up(y), y], 1))
+
+
+class OfColours(Disagreeing):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float() if x.shape[1] == 3 else x)
+
+
+class AtTimes(Disagreeing):
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return super().forward(x) * t[:, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("model", "summary"),
+    [
+        (Disagreeing, "Disagreeing: no sizes run; proven"),
+        (OfColours, "OfColours: no sizes run; proven"),
+        (AtTimes, "AtTimes: no sizes run (SL402), with the inputs that were assumed: (N, C, H, W), (N,)"),
+    ],
+)
+def test_layers_at_odds_are_no_reason_to_assume_a_single_image(model: type[nn.Module], summary: str) -> None:
+    analysis = shapelint.analyze(model())
+    assert [d.message for d in analysis.diagnostics if d.code == "SL402"] == ["`join` gets 16 channels, and expects 8"]
+    assert analysis.summary() == summary
