@@ -7,8 +7,11 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
+import torch
+
 from shapelint.ops.registry import Unsupported
 from shapelint.sizes import Dim, Size, SizeError, divide, divides, implied, require, select, smax, smin
+from shapelint.sizes.path import active
 
 Shape = tuple[Size, ...]
 AnyRule = TypeVar("AnyRule", bound=Callable[..., Any])
@@ -71,12 +74,24 @@ def sizes_argument(sizes: Sequence[Any]) -> Shape:
     return tuple(sizes)
 
 
+def _number_in(value: Any) -> Size | None:
+    """The number in a traced tensor of one integer, which torch takes for a size: ``torch.ones(lengths.max(), 3)``."""
+    path = active()
+    if path is None or not hasattr(value, "sizes") or value.dtype is torch.bool:
+        return None
+    number: Size | None = path.number_in(value)
+    return number
+
+
 def size_argument(value: Any) -> Size:
     """A number that torch takes for a size."""
     if isinstance(value, Dim):
         return value
     if hasattr(value, "__index__") and not hasattr(value, "dtype"):
         return int(value.__index__())
+    number = _number_in(value)
+    if number is not None:
+        return number
     raise Unsupported(f"a size given as {type(value).__name__} cannot be followed")
 
 

@@ -402,6 +402,8 @@ class Counts:
         limits = self._limits_of(tensor) if number is None else None
         if limits is not None:
             low, high = limits
+            if implied(high == low):
+                return low
             above = self.new(high - low)
             number = low + above
             self._numbers.append((tensor, self._last_change(tensor), number, above))

@@ -172,6 +172,12 @@ def _limits_as_tensors(m: Any, x: Tensor) -> Tensor:
     return torch.clamp(x, 0, torch.tensor(min(x.shape[2], x.shape[3])) * 2 - 1)
 
 
+def _sizes_that_tensors_hold(m: Any, x: Tensor) -> Tensor:
+    lengths = (torch.full((x.shape[0],), x.shape[2]) - 1) // 2
+    longest = lengths.max()
+    return torch.ones(longest + 1, 3).view(1, longest + 1, -1, 1).expand(-1, -1, -1, lengths.max() + 2)
+
+
 def _sizes_through_plain_functions(m: Any, x: Tensor) -> Tensor:
     rows = torch.div(x.shape[2], 2, rounding_mode="trunc")
     both = torch.stack([rows, torch.tensor(x.shape[3])])
@@ -187,6 +193,7 @@ FORWARDS = [
     *(_resize_if_different, _pad_from_difference, _raise, _assert, _swallow, _window, _set_attribute),
     *(_attribute_list, _arithmetic, _shrink_until_small, _range, _square, _custom_function, _checkpointed),
     *(_scripted_and_cached, _lengths_as_tensors, _limits_as_tensors, _sizes_through_plain_functions),
+    _sizes_that_tensors_hold,
     _contents_that_change_no_size,
 ]
 
