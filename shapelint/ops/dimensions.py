@@ -74,7 +74,7 @@ def sizes_argument(sizes: Sequence[Any]) -> Shape:
     return tuple(sizes)
 
 
-def _number_in(value: Any) -> Size | None:
+def number_in(value: Any) -> Size | None:
     """The number in a traced tensor of one integer, which torch takes for a size: ``torch.ones(lengths.max(), 3)``."""
     path = active()
     if path is None or not hasattr(value, "sizes") or value.dtype is torch.bool:
@@ -89,7 +89,7 @@ def size_argument(value: Any) -> Size:
         return value
     if hasattr(value, "__index__") and not hasattr(value, "dtype"):
         return int(value.__index__())
-    number = _number_in(value)
+    number = number_in(value)
     if number is not None:
         return number
     raise Unsupported(f"a size given as {type(value).__name__} cannot be followed")

@@ -15,6 +15,7 @@ from shapelint.ops.dimensions import (
     axis_index,
     fail,
     named,
+    number_in,
     numpy_names,
     refuse_out,
     slice_length,
@@ -168,9 +169,12 @@ def _sliced(size: Size, part: slice) -> Size:
 
 
 def _number(value: Any) -> Size:
-    """A slice bound: an int, a size, or what has ``__index__``; a tensor's value is not known."""
+    """A slice bound: an int, a size, a traced tensor of which the number is known, or what has ``__index__``."""
     if type(value) is int or isinstance(value, Dim):
         return value
+    known = number_in(value)
+    if known is not None:
+        return known
     if is_tensor(value) or not hasattr(value, "__index__"):
         raise Unsupported(f"a slice bound given as {type(value).__name__}")
     return int(value.__index__())

@@ -175,7 +175,8 @@ def _limits_as_tensors(m: Any, x: Tensor) -> Tensor:
 def _sizes_that_tensors_hold(m: Any, x: Tensor) -> Tensor:
     lengths = (torch.full((x.shape[0],), x.shape[2]) - 1) // 2
     longest = lengths.max()
-    return torch.ones(longest + 1, 3).view(1, longest + 1, -1, 1).expand(-1, -1, -1, lengths.max() + 2)
+    ones = torch.ones(longest + 1, 3).view(1, longest + 1, -1, 1).expand(-1, -1, -1, lengths.max() + 2)
+    return ones[:, 1:longest]
 
 
 def _sizes_through_plain_functions(m: Any, x: Tensor) -> Tensor:
