@@ -58,6 +58,11 @@ class Path:
         """Whether a round of some loop stands for many, so that cases of its ends multiply with others."""
         return False
 
+    @property
+    def is_in_round(self) -> bool:
+        """Whether a round is run now that stands for many."""
+        return False
+
     def decide(self, condition: Condition) -> bool:
         """The truth of a condition, exploring both outcomes where both are possible."""
         settled, known = self._told(condition)
@@ -319,6 +324,11 @@ def can_be_tried(size: Expr) -> bool:
 def follows_loops() -> bool:
     """Whether a round of some loop stands for many on the active path."""
     return _active is not None and _active.follows_loops
+
+
+def is_in_round() -> bool:
+    """Whether a round of a loop is run now that stands for many."""
+    return _active is not None and _active.is_in_round
 
 
 def concrete(size: Expr) -> int:

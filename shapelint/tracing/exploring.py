@@ -216,6 +216,10 @@ class ExploringPath(Path):
         return bool(self.plans or self.rounds or self.over)
 
     @property
+    def is_in_round(self) -> bool:
+        return bool(self.rounds)
+
+    @property
     def sizes(self) -> Domain:
         """The sizes that reach the present point, whichever round of a loop it is in."""
         if not self.rounds:

@@ -188,7 +188,7 @@ def _in_all_rounds(values: tuple[Any, ...], plain: Any) -> Any:
 
     ``min(start + window, n)`` is another formula there than in the last round, which is run by itself.
     """
-    if len(values) != 2 or not paths.follows_loops():
+    if len(values) != 2 or not paths.is_in_round():
         return None
     a, b = values if plain is min else reversed(values)
     return a if paths.implied(a <= b) else b if paths.implied(b <= a) else None
