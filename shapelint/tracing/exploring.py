@@ -213,7 +213,9 @@ class ExploringPath(Path):
 
     @property
     def follows_loops(self) -> bool:
-        return bool(self.plans or self.rounds or self.over)
+        # a `while` loop that was given up is walked through as if it had never been followed
+        given = (plan for plan in self.plans.values() if not (plan.each and plan.step))
+        return bool(self.rounds or self.over) or any(True for _ in given)
 
     @property
     def is_in_round(self) -> bool:

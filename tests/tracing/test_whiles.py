@@ -223,6 +223,20 @@ def test_every_size_as_pytorch_has_it(forward: Callable[[Any, Tensor], Any]) -> 
         assert oracle.compare(analysis, oracle.run(model, (n, t, 4), device="cpu"), {"N": n, "T": t}) is None, (n, t)
 
 
+def test_a_loop_that_is_given_up_costs_no_more_than_before() -> None:
+    def forward(m: Any, x: Tensor) -> Any:
+        outputs, left, start = [], x.shape[1], 0
+        while left > 0:
+            size = min(left, 6)
+            outputs.append(F.adaptive_avg_pool1d(x[:, start : start + size, 0], 2))
+            start += size
+            left -= size
+        return torch.cat(outputs, -1)
+
+    (reason,) = shapelint.analyze(Model(forward), ("N", "T", 4)).certainty_reasons
+    assert reason.startswith("more than 64 branches on sizes follow one another")
+
+
 def _asking(n: int, done: bool) -> None:
     i = 0
     while i < n and not done:

@@ -166,7 +166,7 @@ class Round:
         """
         # what a `while` loop asks ends it by itself, if that is soon
         if self.plan.step or paths.can_be_tried(self.times.expr):
-            raise Replan(self.site, Plan(each=True), self.order)
+            raise Replan(self.site, Plan(each=True, step=self.plan.step), self.order)
         raise Undecided(why)
 
     def told_apart(self, condition: Condition) -> NoReturn:

@@ -118,7 +118,8 @@ class Whiles:
             return self._advanced(loop)
         if any(each.site == question.site for each in self._path.rounds):
             self._advanced(loop)  # variables that grow are found as the round ends, and explain it
-            raise Replan(question.site, Plan(each=True), len(self._path.followed))
+            given_up = Plan(each=True, step=self._path.plans[question.site].step)
+            raise Replan(question.site, given_up, len(self._path.followed))
         del self.going[question.key]
         return None  # it was left by a `break`, and is begun once more
 
