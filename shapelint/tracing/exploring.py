@@ -213,9 +213,13 @@ class ExploringPath(Path):
 
     @property
     def follows_loops(self) -> bool:
+        if self.rounds or self.over:
+            return True
         # a `while` loop that was given up is walked through as if it had never been followed
-        given = (plan for plan in self.plans.values() if not (plan.each and plan.step))
-        return bool(self.rounds or self.over) or any(True for _ in given)
+        for site in self.plans:  # noqa: SIM110 - asked very often, and nearly always of none
+            if not (self.plans[site].each and self.plans[site].step):
+                return True
+        return False
 
     @property
     def is_in_round(self) -> bool:
