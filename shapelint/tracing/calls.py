@@ -370,6 +370,7 @@ class Calls(AnySize):
             self.note_error(error)
             if self.path.counts.limits:
                 self.path.counts.raised(_told(error))
+            self.path.check_certain(rounds, error)
             self.path.abandon(rounds)
             self.path.forget_lists(lists)
             return Outcome(self.path.domain, None, error)

@@ -250,8 +250,10 @@ class ExploringPath(Path):
         """Follow a round that stands for many."""
         self.forget_steps()
         self._note(current)
+        current.before, current.depth = self.domain, len(self.frames)
         self.domain = self.domain.with_symbol(current.number)
         self._restrict(dim(current.number) <= current.count)
+        current.entered = self.domain
         self.rounds.append(current)
 
     def _note(self, current: Round) -> None:
@@ -285,10 +287,24 @@ class ExploringPath(Path):
             SizeError: there are none.
         """
         self.check_innermost(current)
-        self.domain = self._without([current], self._in_every_round(current))
+        assert current.before is not None
+        if self.domain is current.entered and not current.refused:
+            self.domain = current.before
+        elif current.is_certain:
+            self.domain = self._without([current], self._in_every_round(current))
+        else:
+            self.domain = self._with_those_without(current, current.before)
         self.counts.end(current.number)
         self.rounds.pop()
         self.over[current.number] = current
+
+    def _with_those_without(self, current: Round, before: Domain) -> Domain:
+        """The sizes that no round refuses, and those that have none."""
+        try:
+            left = self._without([current], self._in_every_round(current))
+            return left.unite(before.restrict(current.count == 0))
+        except (SizeError, TooComplex):
+            raise current.with_certainty() from None
 
     def _in_every_round(self, current: Round) -> Domain:
         left = self.domain
@@ -303,10 +319,21 @@ class ExploringPath(Path):
             raise Undecided(str(limit)) from limit
         return left
 
+    @property
+    def only_sizes_decide(self) -> bool:
+        """Whether neither contents nor products of sizes have decided anything so far."""
+        return not self.counts.limits and not self.counts.made and self.by_products is None
+
     def check_innermost(self, current: Round) -> None:
         """No loop within the round was left before its end."""
         if self.rounds[-1] is not current:
             self.rounds[-1].left()
+
+    def check_certain(self, depth: int, error: Exception) -> None:
+        """An exception has ended all rounds but so many, which are there for all sizes that it ends the path for."""
+        for current in self.rounds[depth:]:
+            if not current.is_certain:
+                raise current.with_certainty().with_traceback(error.__traceback__)
 
     def abandon(self, depth: int) -> None:
         """An exception has ended all rounds but so many."""
@@ -414,7 +441,7 @@ class ExploringPath(Path):
         self._limit_branches(f"branches on sizes follow one another: {condition}")
         if len(self.frames[-1].taken) >= MANY_BRANCHES:
             self.on_many_branches()
-        choice = self.frames[-1].choose(2, condition) == 0
+        choice = self.choose(2, condition) == 0
         self.domain = self.domain.restrict(condition if choice else negate(condition))
         return choice
 
@@ -435,7 +462,14 @@ class ExploringPath(Path):
         self.frames[-1].on_data = True
         if self.rounds:
             self.counts.mix_rounds()
-        return self.frames[-1].choose(2, what) == 0
+        return self.choose(2, what) == 0
+
+    def choose(self, options: int, about: Any) -> int:
+        """Which of several outcomes to take here."""
+        for current in reversed(self.rounds):
+            if current.depth == len(self.frames) and not current.is_certain:
+                raise current.with_certainty()  # sizes without such a round would come to all of the outcomes
+        return self.frames[-1].choose(options, about)
 
     def branch_on(self, tensor: Any, what: str) -> bool:
         return self.counts.branch(tensor, what)
@@ -662,7 +696,7 @@ def choose_structure(path: ExploringPath, many: int) -> int:
         return 0
     if not path.frames:
         raise Undecided("the model returns different structures for different sizes")
-    return path.frames[-1].choose(many, f"which of {many} structures")
+    return path.choose(many, f"which of {many} structures")
 
 
 def failures_of(error: BaseException) -> list[Failure]:

@@ -26,6 +26,7 @@ from shapelint.ops.registry import DependsOnContents, Runs, Spec, Unsupported, f
 from shapelint.sizes import Condition, Dim, Domain, SizeError, TooComplex, Undecided, require
 from shapelint.sizes import dim as dims
 from shapelint.sizes import expr as ex
+from shapelint.sizes.path import implied
 from shapelint.sizes.settling import Settling
 from shapelint.tracing import eager, handlers, places
 from shapelint.tracing.contents import is_in_place, note_contents, note_number, note_unknown_change
@@ -305,6 +306,7 @@ class Operations:
         axis = args[0] if args else kwargs.get("dim", kwargs.get("axis", 0))
         if JOINING[func]:
             items = self.path.counts.totals(items, axis)
+        items = _present(items, axis, JOINING[func])
         result = self._apply(rule, "function", func, self.layers[-1], ([item for item, _ in items.runs], *args), kwargs)
         sizes = list(result.sizes)
         for item, times in items.runs:
@@ -487,6 +489,29 @@ def _settled(value: Any, settling: Settling) -> Any:
 
 def _short_name(target: Any) -> str:
     return type(target).__name__ if isinstance(target, nn.Module) else getattr(target, "__name__", "")
+
+
+def _present(items: Repeated, axis: Any, is_along: bool) -> Repeated:
+    """The items of which there are any; for some sizes there may be none of an item that changes nothing then."""
+    runs = items.runs
+    certain = [item for item, times in runs if implied(times >= 1)]
+    if len(certain) == len(runs):
+        return items
+    return items.without(lambda item, times: not _is_alike(item, certain, axis, is_along) and times < 1)
+
+
+def _is_alike(item: Any, others: list[Any], axis: Any, is_along: bool) -> bool:
+    """Whether a tensor asks nothing of those it is joined with that others among them do not ask as well."""
+    if any(item is other for other in others):
+        return True
+    if type(item) is not SymbolicTensor or type(axis) is not int or not others or type(others[0]) is not SymbolicTensor:
+        return False
+    sizes, other = list(item.sizes), list(others[0].sizes)
+    if len(sizes) != len(other) or item.kind != others[0].kind or not -len(sizes) <= axis < len(sizes):
+        return False
+    if is_along:
+        sizes[axis] = other[axis] = 1
+    return all(a is b or implied(a == b) for a, b in zip(sizes, other, strict=True))
 
 
 def _is_list_of_sizes(first: Any) -> bool:

@@ -41,6 +41,11 @@ class Repeated(list[Any]):
         """How many items there are, repetitions counted."""
         return sum(self.times)
 
+    def without(self, is_left_out: Callable[[Any, Any], Any]) -> Repeated:
+        """The list without some items, which are told by themselves and by how often they are repeated."""
+        kept = [(item, times) for item, times in self.runs if not is_left_out(item, times)]
+        return Repeated((item for item, _ in kept), (times for _, times in kept))
+
     def append(self, item: Any) -> None:
         super().append(item)
         self.times.append(1)

@@ -81,6 +81,7 @@ class Plan:
         forgetting: local variables that hold tensors of which only the shapes are kept, since rounds write into them.
         each: all rounds are run one by one, for each number of them that there can be.
         step: of a ``while`` loop, how much closer to its end every round brings it.
+        certain: sizes for which no round is left between those at the ends are followed on their own.
     """
 
     first: int = 0
@@ -90,6 +91,7 @@ class Plan:
     forgetting: tuple[str, ...] = ()
     each: bool = False
     step: int = 0
+    certain: bool = False
 
 
 class Replan(BaseException):
@@ -119,12 +121,16 @@ class Round:
     Attributes:
         number: the symbol for their place among those that they stand for, from 1.
         count: how many these are.
+        is_certain: whether all sizes have such a round.
         start: local variables before the first of the rounds that it stands for,
         state: and what they hold at its own beginning.
         lists: those among them that the loop fills,
         called: and the variables that hold each of these.
         begun: where on the path it began,
         order: and after how many others.
+        before: the sizes when it began, its own number apart,
+        entered: and with that.
+        depth: how many modules and functions were being explored.
         refused: sizes that one of these rounds refuses, if all of them begin alike, and why.
     """
 
@@ -141,6 +147,10 @@ class Round:
     called: dict[str, list[str]] = field(default_factory=dict)
     begun: Any = None
     order: int = 0
+    is_certain: bool = True
+    before: Domain | None = None
+    entered: Domain | None = None
+    depth: int = 0
     refused: list[tuple[Domain, str]] = field(default_factory=list)
 
     @property
@@ -169,6 +179,10 @@ class Round:
             raise Replan(self.site, Plan(each=True, step=self.plan.step), self.order)
         raise Undecided(why)
 
+    def with_certainty(self) -> Replan:
+        """It matters whether there is such a round at all: sizes that have none are to be followed on their own."""
+        return Replan(self.site, replace(self.plan, certain=True), self.order)
+
     def told_apart(self, condition: Condition) -> NoReturn:
         """A branch that some rounds take and others do not.
 
@@ -192,6 +206,8 @@ class Round:
 
     def left(self) -> NoReturn:
         """The loop ended with this round (``break``, ``return``), though others were to follow."""
+        if not self.is_certain:
+            raise self.with_certainty()
         self.other_plan(_one_more(self.plan), "it is left before its end")
 
 
@@ -281,14 +297,34 @@ class Rounds:
             yield from self._each(stretch)
             return
         alone = plan.first + plan.last + plan.period - 1
+        enough = times >= alone if self._may_have_none(plan) else times > alone
         for position in range(alone):
-            if position == plan.first and bool(times > alone):
+            if position == plan.first and bool(enough):
                 break
             if not times > position:
                 return
             yield self._alone(stretch.at(position))
-        if not times > alone:
+        if not enough:  # a range may have fewer than no items
             return
+        if paths.possible(times > alone):
+            yield from self._between(site, plan, stretch)
+        for position in range(plan.last):
+            yield self._alone(stretch.at(times - (plan.last - position)))
+
+    def _may_have_none(self, plan: Plan) -> bool:
+        """Whether sizes that leave no round between those at the ends go the same way as those that do.
+
+        What such a round changes is in no variable then; what it adds to lists is there no times.
+        """
+        if plan.certain or plan.period > 1 or not self._path.only_sizes_decide:
+            return False
+        assert self._frame is not None
+        loop = _loop_of(self._frame)[1]
+        return loop is not None and not loop.lasting
+
+    def _between(self, site: Site, plan: Plan, stretch: Stretch) -> Iterator[Any]:
+        """One round, or as many as are taken together, for all but those at the ends."""
+        times = stretch.times
         current = self._begin(site, plan, times)
         for position in range(plan.period):
             self._times.append(current.count)
@@ -299,8 +335,6 @@ class Rounds:
             if not times - plan.last - done > position:
                 break
             yield self._alone(stretch.at(done + position))
-        for position in range(plan.last):
-            yield self._alone(stretch.at(times - (plan.last - position)))
 
     def _begin(self, site: Site, plan: Plan, times: Any) -> Round:
         frame, path = self._frame, self._path
@@ -310,6 +344,7 @@ class Rounds:
         count = (times - plan.first - plan.last) // plan.period
         number = f"{loop.variable or 'round'}#{next(path.numbers)}"
         current = Round(site, plan, path, frame, number, times, count, begun=path.counts.here())
+        current.is_certain = paths.implied(count >= 1)
         path.enter(current)
         variables = local_variables(frame)
         current.start = {name: value for name, value in variables.items() if name not in loop.own}
@@ -363,6 +398,8 @@ class Rounds:
         lists = {name: self._filled(current, name, now.get(name)) for name in current.lists}
         path.counts.check_mixed(current, {name: items.added for name, items in lists.items()})
         path.leave(current)
+        if not current.is_certain:
+            self._check_without(current, state)
         for name, axis, step in current.plan.growing:
             set_local(frame, name, grown(current.start[name], axis, step * current.count))
         for name, items in lists.items():
@@ -371,6 +408,13 @@ class Rounds:
                 if value is items:
                     set_local(frame, other, result)
             items.ended = current.used_later
+
+    def _check_without(self, current: Round, now: dict[str, Held]) -> None:
+        """What the round left as it was is so for sizes without such a round as well."""
+        growing = {name for name, _, _ in current.plan.growing}
+        same = all(is_same(each, now[name]) for name, each in current.state.items() if name not in growing)
+        if not same or not self._path.only_sizes_decide:
+            raise current.with_certainty()
 
     def _filled(self, current: Round, name: str, items: Any) -> Collecting:
         now = local_variables(current.frame)
@@ -441,7 +485,8 @@ def alike_in(values: Any) -> Repeated | None:
     """What ``max(len(row) for row in x)`` is asked of, if it has as many items as a size says; ``None`` otherwise."""
     if type(values) is list:
         path: Any = paths.active()
-        return joined_in(path, values) if path is not None and path.comprehensions else None
+        found = joined_in(path, values) if path is not None and path.comprehensions else None
+        return None if found is None else found.without(_is_nowhere)
     if type(values) is not GeneratorType or values.gi_frame is None:
         return None
     going = values.gi_frame.f_locals.get(".0")
@@ -454,6 +499,10 @@ def alike_in(values: Any) -> Repeated | None:
         return None
     times = going.one_of_each()
     return Repeated(list(values), times)
+
+
+def _is_nowhere(item: Any, times: Any) -> Any:
+    return times < 1
 
 
 def asking() -> FrameType | None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any
 
 Span = tuple[int | None, int | None, int | None, int | None]
 """First line, last line, first column, last column."""
@@ -31,6 +32,7 @@ class Loop:
         variable: what its items are called, if that is one name.
         own: local variables that every round sets before it looks at them: what they hold when it begins is no matter.
         filled: those of the others that are appended to.
+        lasting: those that every round sets, of which the last round's may be looked at after the loop.
         is_comprehension: it makes a list, and is no statement.
         takers: the calls that use the list, at once or by way of a variable; none if it may be used otherwise too.
     """
@@ -38,6 +40,7 @@ class Loop:
     variable: str | None
     own: frozenset[str]
     filled: frozenset[str]
+    lasting: frozenset[str] = frozenset()
     is_comprehension: bool = False
     takers: tuple[Taker, ...] = ()
 
@@ -68,7 +71,8 @@ def loop_at(code: CodeType, span: Span) -> Loop | None:
     nodes = list(ast.walk(tree)) if tree is not None else []
     found = [node for node in nodes if isinstance(node, ast.For) and _stands_at(_stepping(node), shift, span)]
     if len(found) == 1:
-        return _statement(found[0])
+        assert tree is not None
+        return _statement(found[0], code, tree)
     lists = [node for node in nodes if isinstance(node, ast.ListComp) and _span(_stepping(node), shift) == span]
     return _comprehension(lists[0], nodes, shift) if len(lists) == 1 else None
 
@@ -192,13 +196,44 @@ def _stands_at(node: ast.stmt | ast.expr, shift: int, span: Span) -> bool:
     return span == own or (span[2] is None and span[0] == own[0])
 
 
-def _statement(loop: ast.For) -> Loop:
+def _statement(loop: ast.For, code: CodeType, tree: ast.Module) -> Loop:
     seen = _Reading()
     own: set[str] = set()
     seen.assign(loop.target, own)
     seen.block(loop.body, own)
     stored_first = seen.stored - seen.early
-    return Loop(_name(loop.target), frozenset(stored_first), _filled_in(loop.body) - stored_first)
+    later = _Reading()
+    for block in _blocks_after(loop, _body_around(loop, tree)):
+        later.block(block, set())
+    lasting = stored_first & later.early.union(code.co_cellvars)
+    return Loop(_name(loop.target), frozenset(stored_first), _filled_in(loop.body) - stored_first, frozenset(lasting))
+
+
+def _body_around(loop: ast.For, tree: ast.Module) -> list[ast.stmt]:
+    """The statements of the function that a loop stands in."""
+    bodies = [n.body for n in ast.walk(tree) if isinstance(n, _SCOPES) and _is_within(loop, n)]
+    return bodies[-1] if bodies else tree.body
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _is_within(loop: ast.For, node: ast.AST) -> bool:
+    return any(inner is loop for inner in ast.walk(node))
+
+
+def _blocks_after(loop: ast.For, block: list[Any]) -> Iterator[list[ast.stmt]]:
+    """What may run in a function after one of its loops: the rest of each block around it, loops around it again."""
+    for position, statement in enumerate(block):
+        if statement is loop:
+            yield loop.orelse
+            yield block[position + 1 :]
+        elif _is_within(loop, statement):
+            for _, part in ast.iter_fields(statement):
+                yield from _blocks_after(loop, part) if isinstance(part, list) else ()
+            if not isinstance(statement, (ast.If, ast.With)):
+                yield [statement]
+            yield block[position + 1 :]
 
 
 def _comprehension(loop: ast.ListComp, nodes: list[ast.AST], shift: int) -> Loop | None:
@@ -214,8 +249,8 @@ def _comprehension(loop: ast.ListComp, nodes: list[ast.AST], shift: int) -> Loop
         _name(loop.generators[0].target),
         frozenset(seen.stored - seen.early),
         frozenset(),
-        True,
-        _taken(loop, nodes, takers),
+        is_comprehension=True,
+        takers=_taken(loop, nodes, takers),
     )
 
 
