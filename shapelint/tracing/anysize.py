@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from shapelint.sizes import Domain, TooComplex, Undecided
+from shapelint.sizes import expr as ex
+from shapelint.sizes.condition import Comparison, compare
+from shapelint.sizes.expr import Expr
 from shapelint.tracing import state
 from shapelint.tracing.counts import Counts
 from shapelint.tracing.exploring import Frame
@@ -42,6 +45,23 @@ class AnySize(Recalling):
 
     is_general = False
 
+    def recall_another(self, question: Question) -> tuple[Any] | None:
+        """A call as one with symbols goes that has been followed already, if it is one of those."""
+        if self.is_general or question.key not in self.memory.generals:
+            return None
+        for general in list(self.memory.generals[question.key].values()):
+            formulas = general.formulas_for(question) if type(general) is General else None
+            if formulas is not None and all(map(self._is_positive, formulas.values())):
+                if self.path.over:
+                    self.path.check_names(_names_in(formulas))
+                value = self.recall_general(general, formulas, question)
+                if value is not None:
+                    return value
+        return None
+
+    def _is_positive(self, formula: Expr) -> bool:
+        return self.path.domain.status(compare(ex.add_constant(formula, -1), ">=")) is True
+
     def general_of(
         self, callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any], explore: Explore, asked: Question
     ) -> tuple[General, Formulas] | None:
@@ -59,16 +79,17 @@ class AnySize(Recalling):
             given, named = generalizer.general(args), generalizer.general(kwargs)
         except (NotGeneral, TooComplex):
             return None
-        formulas, generals = generalizer.formulas, self.memory.generals
+        formulas = generalizer.formulas
         question = self.ask(callee, given, named) if formulas else None
         if question is None or not question.symbols <= formulas.keys():
             return None
         if not asked.is_as_wide(question):
             return None  # the model keeps one of the call's arguments, which are other objects for whatever sizes
-        key = (question.key, question.seen_in_all())
-        if generals.get(key) is None:
-            generals[key] = self._follow_for_any(question, formulas, lambda: explore(given, named, question))
-        general = generals[key]
+        generals = self.memory.generals.setdefault(question.key, {})
+        seen = question.seen_in_all()
+        if generals.get(seen) is None:
+            generals[seen] = self._follow_for_any(question, formulas, lambda: explore(given, named, question))
+        general = generals[seen]
         return (general, formulas) if type(general) is General else None
 
     def _follow_for_any(self, question: Question, formulas: Formulas, run: Callable[[], Any]) -> General | bool:
@@ -100,9 +121,10 @@ class AnySize(Recalling):
         try:
             left = path.domain if done.end is None else among(path.domain, done.end, formulas)
             refused = left is not path.domain
-            if refused and (left.is_empty() or not self._numbers_of_rounds().isdisjoint(_names_in(formulas))):
+            in_rounds = refused and not self._numbers_of_rounds().isdisjoint(_names_in(formulas))
+            if (refused and left.is_empty()) or (in_rounds and general.requirements is None):
                 return None
-            failures = failures_among(general, path.domain, formulas) if refused else []
+            failures = failures_among(general, path.domain, formulas) if refused and not in_rounds else []
             made = general.tensors(formulas)
             question.look_at(done.looks)
             # the last, as it fills the lists that the call was given
@@ -110,11 +132,23 @@ class AnySize(Recalling):
         except TooComplex:
             return None
         instance = Instance(general, formulas, question.tensors, path.domain, path.sizes, made, bool(path.rounds))
+        if in_rounds:
+            left = self._required(general, formulas)
         self._tell_instance(instance, {})
         self.used.append(instance)
         self.failures += failures
         self._take_over(done, left)
         return (value,)
+
+    def _required(self, general: General, formulas: Formulas) -> Domain:
+        """Require what a call does whatever its sizes: which rounds of a loop refuse sizes, the path finds out."""
+        for failure in general.requirements or ():
+            assert type(failure.condition) is Comparison
+            self.current = None if failure.call is None else general.calls[id(failure.call)]
+            condition = compare(failure.condition.expr.rename(formulas), failure.condition.op)
+            arguments = tuple(with_formulas(argument, formulas) for argument in failure.arguments)
+            self.path.require(condition, failure.reason, arguments)
+        return self.path.domain
 
 
 def _names_in(formulas: Formulas) -> set[str]:

@@ -21,7 +21,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from shapelint.limits import Limits
 from shapelint.ops.layout import joined as joined_layout
 from shapelint.ops.registry import module_rule
-from shapelint.sizes import Domain, SizeError, TooComplex, Undecided
+from shapelint.sizes import Dim, Domain, SizeError, TooComplex, Undecided
 from shapelint.tracing import exploring, handlers, places, state
 from shapelint.tracing.anysize import AnySize
 from shapelint.tracing.contents import join_contents
@@ -175,11 +175,24 @@ class Calls(AnySize):
         def explore(given: tuple[Any, ...], named: dict[str, Any], asked: Question) -> Any:
             return self.explore(callee, given, named, (self.changes, self.containers.now()), asked)
 
+        value = self.recall_another(question)
         # a loop over tiles has more cases whatever the sizes than it has here
-        if id(callee) in self.has_loops or not self.memory.has_kept(question):
+        if value is not None or id(callee) in self.has_loops:
+            return value
+        if not self.memory.has_kept(question) and not self._is_of_round(question):
             return None
         found = self.general_of(callee, args, kwargs, explore, question)
         return None if found is None else self.recall_general(*found, question)
+
+    def _is_of_round(self, question: Question) -> bool:
+        """Whether the round of a loop makes a call for sizes of its own: begun again, it has other symbols for them."""
+        numbers = {each.number for each in self.path.rounds}
+        return any(
+            not numbers.isdisjoint(size.symbols)
+            for known in question.known
+            for size in known["sizes"]
+            if numbers and isinstance(size, Dim)
+        )
 
     def _is_as(self, before: State) -> bool:
         """Whether a call did nothing but to return a value."""

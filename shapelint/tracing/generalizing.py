@@ -21,7 +21,7 @@ from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed
 from shapelint.tracing.looking import known_of
 from shapelint.tracing.record import Call, Failure
-from shapelint.tracing.remembering import Question, Remembered
+from shapelint.tracing.remembering import Question, Remembered, formulas_of
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with
 
 Formulas = Mapping[str, Expr]
@@ -100,7 +100,7 @@ class Generalizer:
         return general
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class General:
     """What a call does whatever its sizes.
 
@@ -118,6 +118,25 @@ class General:
     calls: dict[int, Call]
     told: Instance | None = None
     told_in: int = 0
+
+    def formulas_for(self, question: Question) -> Formulas | None:
+        """What the symbols stand for where a call asks this, if it is a call with such sizes."""
+        done = self.done
+        here = tuple(_seen(question, at, placed) for at, placed in done.looks)
+        found = _matching(done.question.seen(done.looks), here)
+        if found is None or not done.symbols <= found.keys():
+            return None
+        return {**dict.fromkeys(done.start.parts, ex.constant(1)), **found}  # others are looked at by nobody
+
+    @functools.cached_property
+    def requirements(self) -> list[Failure] | None:
+        """What it requires one after the other, if that is all it refuses."""
+        left = self.done.start
+        for failure in self.done.failures:
+            if type(failure.condition) is not Comparison or not failure.domain.equals(left):
+                return None  # of one side of a branch, it is required of some sizes only
+            left = left.restrict(failure.condition)
+        return self.done.failures if self.done.end is None or left.equals(self.done.end) else None
 
     def tensors(self, formulas: Formulas) -> list[SymbolicTensor]:
         """The tensors that it makes for these sizes."""
@@ -213,6 +232,56 @@ def with_formulas(value: Any, formulas: Formulas) -> Any:
     if isinstance(value, Dim):
         return value if formulas.keys().isdisjoint(value.symbols) else dims.of(value.expr.rename(formulas))
     return tuple(with_formulas(item, formulas) for item in value) if isinstance(value, tuple) else value
+
+
+def _seen(question: Question, at: int, placed: bool) -> Any:
+    """What a call sees of a tensor; one that lies row by row may be known by itself to do so, or found out."""
+    known = question.known[at]
+    layout: Layout | None = known["strided"]
+    if layout is not None and layout.peek() is None:
+        return (known["kind"], None, formulas_of(known["sizes"])), None
+    return question.seen(((at, placed),))[0]
+
+
+def _matching(general: Any, here: Any) -> dict[str, Expr] | None:
+    """What stands in the place of each symbol in what a call sees; ``None`` where it sees something else."""
+    found: dict[str, Expr] = {}
+    waiting = [(general, here)]
+    while waiting:
+        later: list[tuple[Any, Any]] = []
+        for one, other in waiting:
+            if not _match(one, other, found, later):
+                return None
+        if len(later) == len(waiting):
+            return None  # a product of two sizes says of none of them what it is
+        waiting = later
+    return found
+
+
+def _match(general: Any, here: Any, found: dict[str, Expr], later: list[tuple[Any, Any]]) -> bool:
+    if type(general) is tuple:
+        return (
+            type(here) is tuple
+            and len(general) == len(here)
+            and all(_match(one, other, found, later) for one, other in zip(general, here, strict=True))
+        )
+    if not isinstance(general, Expr):
+        return bool(general == here) and not isinstance(here, Expr)
+    number, factors = ex.factorize(general)
+    names = [factor.support[0] for factor in factors]
+    unknown = [name for name in names if name not in found]
+    if len(unknown) > 1:
+        later.append((general, here))
+        return True
+    known = ex.multiply_all([ex.constant(number), *(found[name] for name in names if name in found)])
+    value = here if isinstance(here, Expr) else ex.constant(here)
+    if not unknown:
+        return value is known
+    rest, left = ex.cancel(value, known)
+    if left is not ex.constant(1):
+        return False
+    found[unknown[0]] = rest
+    return True
 
 
 def among(domain: Domain, sizes: Domain, formulas: Formulas) -> Domain:

@@ -124,12 +124,12 @@ class Question:
         known = self.known[at]
         layout: Layout | None = known["strided"]
         if at not in self._shapes:
-            self._shapes[at] = (known["kind"], None if layout is None else layout.in_order, _formulas(known["sizes"]))
+            self._shapes[at] = (known["kind"], None if layout is None else layout.in_order, formulas_of(known["sizes"]))
         if not placed or layout is None:
             return self._shapes[at], None
         if at not in self._placements:
             lies = layout.placement()
-            self._placements[at] = None if lies is None else (lies.known, lies.order, _formulas(lies.strides))
+            self._placements[at] = None if lies is None else (lies.known, lies.order, formulas_of(lies.strides))
         return self._shapes[at], self._placements[at]
 
 
@@ -206,8 +206,8 @@ class Memory:
         told: calls of which this run has written down what they did, in this order.
         handed_out: tensors of remembered calls that this run already uses, by their ids, in the order it came to them.
         outlines: what is known of modules.
-        generals: what calls do whatever their sizes, by their questions; False for those of which it cannot be said,
-            and ``None`` where a loop in them has got another plan.
+        generals: what calls do whatever their sizes, by their questions and what they see; False for those of which it
+            cannot be said, and ``None`` where a loop in them has got another plan.
     """
 
     run: int = 0
@@ -215,7 +215,7 @@ class Memory:
     told: list[Any] = field(default_factory=list)
     handed_out: dict[int, None] = field(default_factory=dict)
     outlines: Outlines = field(default_factory=dict)
-    generals: dict[Any, Any] = field(default_factory=dict)
+    generals: dict[Any, dict[Any, Any]] = field(default_factory=dict)
     _known: dict[Any, dict[Looks, dict[Any, list[Remembered]]]] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -262,9 +262,10 @@ class Memory:
                 for seen, calls in by_sight.items():
                     if any(call.goes_through(site) for call in calls):
                         by_sight[seen] = [call for call in calls if not call.goes_through(site)]
-        for key, general in self.generals.items():
-            if general and general.done.goes_through(site):
-                self.generals[key] = None
+        for generals in self.generals.values():
+            for sight, general in generals.items():
+                if general and general.done.goes_through(site):
+                    generals[sight] = None
 
     def keep(self, call: Remembered) -> None:
         """Remember a call."""
@@ -360,7 +361,8 @@ def replaced(value: Any, by: dict[int, SymbolicTensor]) -> Any:
     return {name: replaced(item, by) for name, item in value.items()} if type(value) is dict else value
 
 
-def _formulas(sizes: Sequence[Any]) -> tuple[Any, ...]:
+def formulas_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    """Sizes as they are compared."""
     return tuple([size.expr if isinstance(size, Dim) else size for size in sizes])
 
 

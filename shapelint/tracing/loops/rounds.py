@@ -319,7 +319,7 @@ class Rounds:
         if plan.certain or plan.period > 1 or not self._path.only_sizes_decide:
             return False
         assert self._frame is not None
-        loop = _loop_of(self._frame)[1]
+        loop = self._loop(self._frame)[1]
         return loop is not None and not loop.lasting
 
     def _between(self, site: Site, plan: Plan, stretch: Stretch) -> Iterator[Any]:

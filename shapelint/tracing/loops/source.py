@@ -40,7 +40,7 @@ class Loop:
     variable: str | None
     own: frozenset[str]
     filled: frozenset[str]
-    lasting: frozenset[str] = frozenset()
+    lasting: frozenset[str]
     is_comprehension: bool = False
     takers: tuple[Taker, ...] = ()
 
@@ -129,7 +129,8 @@ def _round_between(loop: ast.While, test: _Asked) -> Test | None:
     else:
         return None
     stored_first = frozenset(seen.stored - seen.early)
-    return Test(Loop(None, stored_first, _filled_in(loop.body) - stored_first), test.goes_on)
+    # what a round leaves in its own variables counts as looked at later: it is not looked into what follows
+    return Test(Loop(None, stored_first, _filled_in(loop.body) - stored_first, stored_first), test.goes_on)
 
 
 def _continues(loop: ast.While) -> bool:
@@ -248,6 +249,7 @@ def _comprehension(loop: ast.ListComp, nodes: list[ast.AST], shift: int) -> Loop
     return Loop(
         _name(loop.generators[0].target),
         frozenset(seen.stored - seen.early),
+        frozenset(),
         frozenset(),
         is_comprehension=True,
         takers=_taken(loop, nodes, takers),
