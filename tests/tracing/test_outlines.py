@@ -19,6 +19,14 @@ class Settings:
         self.width = 3
 
 
+class Config(dict[str, Any]):
+    """A configuration whose items are attributes too."""
+
+    def __init__(self, **items: Any) -> None:
+        super().__init__(**items)
+        vars(self).update(items)
+
+
 class Part(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -28,6 +36,7 @@ class Part(nn.Module):
         self.settings = Settings()
         self.layers = nn.Sequential(nn.Identity(), nn.ReLU())
         self.later: nn.Module | None = None
+        self.config = Config(widths=[1, 2], depth=3)
         self.register_buffer("steps", torch.zeros(3))
 
 
@@ -61,6 +70,10 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "in a list": lambda model: model.part.kept.__setitem__(0, 1),
     "in a dict": lambda model: model.part.table.update(a=1),
     "in an object": lambda model: setattr(model.part.settings, "width", 4),
+    "in a configuration": lambda model: model.part.config.update(depth=4),
+    "one more in a configuration": lambda model: model.part.config.update(more=4),
+    "an attribute of a configuration": lambda model: setattr(model.part.config, "depth", 4),
+    "deep in a configuration": lambda model: model.part.config["widths"].append(3),
     "a buffer": lambda model: setattr(model.part, "steps", torch.ones(3)),
     "within a buffer": lambda model: model.part.steps.add_(1),
     "a first buffer": lambda model: model.empty.register_buffer("steps", torch.ones(3)),
@@ -110,4 +123,4 @@ def test_only_what_can_change_is_read_again() -> None:
     outline = outlines[id(model)]
     _held(model, outlines)
     assert outlines[id(model)] is outline
-    assert set(map(type, outline.live)) == {list, dict, Settings, type(model.last)}
+    assert set(map(type, outline.live)) == {list, dict, type(model.last)}

@@ -103,6 +103,7 @@ class _Reader:
         self.containers: set[int] = set()
         self._outlines = outlines
         self._seen: dict[int, int] = {}
+        self._outlined: list[tuple[dict[int, int], int]] = []
         self._numbers = 0
 
     def whole(self, value: Any) -> Held:
@@ -121,13 +122,20 @@ class _Reader:
             return (kind, value)
         if issubclass(kind, BY_IDENTITY):
             return ("object", id(value))
-        if id(value) in self._seen:
+        seen = self._number(id(value))
+        if seen is not None:
             if issubclass(kind, (list, dict)):
                 self.containers.add(id(value))
-            return ("seen", self._seen[id(value)])
+            return ("seen", seen)
         self._seen[id(value)] = self._numbers
         self._numbers += 1
         return self._structure(kind, value)
+
+    def _number(self, number: int) -> int | None:
+        """As how many-th an object was met, if it was."""
+        if number in self._seen:
+            return self._seen[number]
+        return next((first + met[number] for met, first in self._outlined if number in met), None)
 
     def _structure(self, kind: type, value: Any) -> Any:
         if kind is SymbolicTensor:
@@ -195,7 +203,10 @@ class _Reader:
         if outline is None or not outline.holds():
             outline = self._outlines[id(module)] = Outline(module, outline)
         known = [(outline.met[number], self._seen[number]) for number in outline.met.keys() & self._seen.keys()]
-        self._seen = {**{number: self._numbers + at for number, at in outline.met.items()}, **self._seen}
+        for met, first in self._outlined:
+            known += [(outline.met[number], first + met[number]) for number in outline.met.keys() & met.keys()]
+        self._outlined.append((outline.met, self._numbers))
         self._numbers += len(outline.met)
         self.sizes += outline.sizes
+        self.containers |= outline.containers
         return (outline.structure, *sorted(known), *map(self.read, outline.live))
