@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shapelint.ops.placement import Layout, Placement
@@ -21,7 +21,7 @@ from shapelint.sizes.expr import Expr
 from shapelint.sizes.region import Placed
 from shapelint.tracing.looking import known_of
 from shapelint.tracing.record import Call, Failure
-from shapelint.tracing.remembering import Question, Remembered, formulas_of
+from shapelint.tracing.remembering import Question, Remembered
 from shapelint.tracing.tensor import SymbolicTensor, symbolic_tensor, tensor_with
 
 Formulas = Mapping[str, Expr]
@@ -94,9 +94,10 @@ class Generalizer:
         layout: Layout | None = known["strided"]
         placement = None if layout is None else layout.peek()
         general = symbolic_tensor(tuple(map(self._size, known["sizes"])), known["kind"], known["call"])
-        if layout is not None and placement is not None:
-            strides = tuple(map(self._size, placement.strides))
-            general.strided = _lying(replace(placement, strides=strides), layout.in_order)
+        if placement is not None:
+            placement = replace(placement, strides=tuple(map(self._size, placement.strides)))
+        if layout is not None:
+            general.strided = _lying(placement, layout.in_order)
         return general
 
 
@@ -118,15 +119,20 @@ class General:
     calls: dict[int, Call]
     told: Instance | None = None
     told_in: int = 0
+    _formulas: dict[Any, Formulas | None] = field(default_factory=dict)
 
     def formulas_for(self, question: Question) -> Formulas | None:
         """What the symbols stand for where a call asks this, if it is a call with such sizes."""
         done = self.done
-        here = tuple(_seen(question, at, placed) for at, placed in done.looks)
-        found = _matching(done.question.seen(done.looks), here)
-        if found is None or not done.symbols <= found.keys():
-            return None
-        return {**dict.fromkeys(done.start.parts, ex.constant(1)), **found}  # others are looked at by nobody
+        seen = question.seen(done.looks)
+        if seen not in self._formulas:
+            found = _matching(done.question.seen(done.looks), seen)
+            if found is not None and done.symbols <= found.keys():
+                # what nobody looks at can be anything
+                self._formulas[seen] = {**dict.fromkeys(done.start.parts, ex.constant(1)), **found}
+            else:
+                self._formulas[seen] = None
+        return self._formulas[seen]
 
     @functools.cached_property
     def requirements(self) -> list[Failure] | None:
@@ -234,15 +240,6 @@ def with_formulas(value: Any, formulas: Formulas) -> Any:
     return tuple(with_formulas(item, formulas) for item in value) if isinstance(value, tuple) else value
 
 
-def _seen(question: Question, at: int, placed: bool) -> Any:
-    """What a call sees of a tensor; one that lies row by row may be known by itself to do so, or found out."""
-    known = question.known[at]
-    layout: Layout | None = known["strided"]
-    if layout is not None and layout.peek() is None:
-        return (known["kind"], None, formulas_of(known["sizes"])), None
-    return question.seen(((at, placed),))[0]
-
-
 def _matching(general: Any, here: Any) -> dict[str, Expr] | None:
     """What stands in the place of each symbol in what a call sees; ``None`` where it sees something else."""
     found: dict[str, Expr] = {}
@@ -348,7 +345,7 @@ def failures_among(general: General, domain: Domain, formulas: Formulas) -> list
     return found
 
 
-def _lying(placement: Placement, in_order: bool) -> Layout:
+def _lying(placement: Placement | None, in_order: bool) -> Layout:
     return Layout(lambda: placement, in_order=in_order)
 
 
