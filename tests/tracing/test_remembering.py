@@ -113,7 +113,7 @@ class Chunked(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("network", "most"), [(Tiled, {"Encoder": 5}), (Chunked, {"Encoder": 3, "Causal": 2})], ids=lambda v: str(v)[-20:]
+    ("network", "most"), [(Tiled, {"Encoder": 3}), (Chunked, {"Encoder": 3, "Causal": 2})], ids=lambda v: str(v)[-20:]
 )
 def test_what_is_asked_again_is_not_walked_through_again(network: type[nn.Module], most: dict[str, int]) -> None:
     CALLS.clear()
