@@ -119,6 +119,35 @@ def test_parts_are_not_walked_through_for_each_size() -> None:
     assert not oracle.same_answer(analysis, asked, [{"N": 1, "T": t} for t in range(1, 20)])
 
 
+class Row(nn.Module):
+    """One loop over tiles that overlap, of a part that needs three columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = nn.Sequential(Counted(), *(nn.Conv1d(2, 2, 1) for _ in range(14)), nn.Conv1d(2, 2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tiles = []
+        for at in range(0, x.shape[-1], 6):
+            tiles.append(self.part(x[..., at : at + 8]))
+        return torch.cat(tiles, -1)
+
+
+class Counted(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        WALKED.append("tile")
+        return x
+
+
+def test_tiles_of_a_loop_are_followed_once_whatever_they_need() -> None:
+    WALKED.clear()
+    analysis = shapelint.analyze(Row(), ("N", 2, "T"))
+    assert analysis.certainty == "proven", analysis.certainty_reasons
+    assert WALKED == ["tile"]
+    asked = oracle.Oracle(Row, ("N", 2, "T"))
+    assert not oracle.same_answer(analysis, asked, [{"N": n, "T": t} for n in (1, 2) for t in range(1, 40)])
+
+
 def test_tiles_are_as_pytorch_has_them() -> None:
     analysis = shapelint.analyze(Tiles(), ("N", 2, "T"))
     assert analysis.certainty == "proven", analysis.certainty_reasons

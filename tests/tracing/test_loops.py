@@ -378,7 +378,137 @@ def _told_by_identity(m: Any, x: Tensor) -> Any:
     return torch.stack(outputs)
 
 
+def _inner_rounds_of_another_width(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(x[:, t] if t in (0, x.shape[1] - 1) else m.taking(x[:, t]))
+    return torch.cat(outputs, 1)
+
+
+def _inner_rounds_do_not_fit(m: Any, x: Tensor) -> Any:
+    outputs = [x[:, 0]]
+    for t in range(1, x.shape[1] - 1):
+        outputs.append(m.taking(x[:, t]))
+    outputs.append(x[:, -1])
+    return torch.stack(outputs, 1)
+
+
+def _inner_rounds_set_what_is_returned(m: Any, x: Tensor) -> Any:
+    for t in range(x.shape[1]):
+        if 0 < t < x.shape[1] - 1:
+            y = m.taking(x[:, t])
+    return y
+
+
+def _inner_rounds_raise(m: Any, x: Tensor) -> Any:
+    h = x[:, 0]
+    for t in range(x.shape[1]):
+        if t == x.shape[1] - 1:
+            h = x[:, t]
+        elif t > 0:
+            raise ValueError("more than two")
+    return h
+
+
+def _inner_rounds_branch(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        if t in (0, x.shape[1] - 1):
+            outputs.append(x[:, t])
+        elif x.shape[0] > 2:
+            outputs.append(m.taking(x[:, t]))
+        else:
+            outputs.append(x[:, t] + 1)
+    return torch.cat(outputs, 1)
+
+
+def _inner_rounds_set_an_attribute(m: Any, x: Tensor) -> Any:
+    m.mark = 0
+    for t in range(x.shape[1]):
+        if t not in (0, x.shape[1] - 1):
+            m.mark = 3
+    return x[:, :, : 1 + m.mark]
+
+
+def _inner_rounds_need_an_even_batch(m: Any, x: Tensor) -> Any:
+    outputs = []
+    for t in range(x.shape[1]):
+        y = x[:, t]
+        if t not in (0, x.shape[1] - 1):
+            y = y.view(2, -1, 4).reshape(x.shape[0], 4)
+        outputs.append(y)
+    return torch.stack(outputs, 1)
+
+
+def _as_before_where_there_are_inner_rounds(m: Any, x: Tensor) -> Any:
+    h = x[:, :3]
+    for t in range(x.shape[1]):
+        if t == x.shape[1] - 1:
+            h = h * 1
+        elif t > 0:
+            h = x.new_zeros(x.shape[0], 3, 4)
+    return h
+
+
+def _as_before_but_for_small_sizes(m: Any, x: Tensor) -> Any:
+    h = x.new_zeros(x.shape[0], max(x.shape[1] - 3, 0))
+    for t in range(x.shape[1]):
+        if t == x.shape[1] - 1:
+            h = h + 1
+        elif t > 0:
+            h = x.new_zeros(x.shape[0], x.shape[1] - 3)
+    return h
+
+
+def _widest_of_none(m: Any, x: Tensor) -> Any:
+    return x.new_zeros(max([m.taking(x[:, t]).shape[1] for t in range(1, x.shape[1] - 1)]))
+
+
+def _widest_of_rounds(m: Any, x: Tensor) -> Any:
+    rows = []
+    for t in range(x.shape[1]):
+        rows.append(x[:, t] if t in (0, x.shape[1] - 1) else m.taking(x[:, t]))
+    return x.new_zeros(max(row.shape[1] for row in rows))
+
+
+def _last_tile(m: Any, x: Tensor) -> Any:
+    for t in range(0, x.shape[1], 4):
+        y = x[:, t : t + 4]
+    return y
+
+
+def _set_if_there_is_a_round(m: Any, x: Tensor) -> Any:
+    h = None
+    for t in range(1, x.shape[1] - 1):
+        h = x[:, t]
+    return x if h is None else h
+
+
+def _counted_with_none(m: Any, x: Tensor) -> Any:
+    number, items = 0, []
+    for t in range(1, x.shape[1] - 1):
+        number += 2
+        items.append(m.taking(x[:, t]))
+    items.append(x[:, 0])
+    items.append(x[:, -1])
+    return x.new_zeros(number + 1, len(items)), items[0], items[-1], items[1]
+
+
 PROVEN = [
+    _inner_rounds_of_another_width,
+    _inner_rounds_do_not_fit,
+    _inner_rounds_set_what_is_returned,
+    _inner_rounds_raise,
+    _inner_rounds_branch,
+    _inner_rounds_set_an_attribute,
+    _inner_rounds_need_an_even_batch,
+    _as_before_where_there_are_inner_rounds,
+    _as_before_but_for_small_sizes,
+    _widest_of_none,
+    _widest_of_rounds,
+    _last_tile,
+    _set_if_there_is_a_round,
+    _counted_with_none,
     _told_by_identity,
     _hidden_state,
     _first_round_differs,
@@ -573,6 +703,14 @@ def test_one_round_stands_for_many(forward: Callable[[Any, Tensor], Any]) -> Non
     analysis = shapelint.analyze(Recurrent(forward), ("N", "T", 4))
     assert analysis.certainty == "proven", analysis.certainty_reasons
     assert_as_pytorch(analysis, forward)
+
+
+@pytest.mark.parametrize("forward", [_overlapping_tiles, _inner_rounds_of_another_width], ids=lambda f: f.__name__)
+def test_sizes_without_inner_rounds_take_no_path_of_their_own(forward: Callable[[Any, Tensor], Any]) -> None:
+    trace = shapelint.analyze(Recurrent(forward), ("N", "T", 4)).trace
+    assert trace is not None
+    fewest = {_overlapping_tiles: 3, _inner_rounds_of_another_width: 2}
+    assert sum(call.target is torch.cat for call in trace.calls) <= fewest[forward]
 
 
 def _added_to_another(m: Any, x: Tensor) -> Any:
