@@ -73,21 +73,8 @@ class Extent:
 
 _MOVES = frozenset(
     {
-        *(
-            "data",
-            "long",
-            "int",
-            "contiguous",
-            "clone",
-            "detach",
-            "cpu",
-            "to",
-            "type_as",
-            "type",
-            "view",
-            "reshape",
-            "ravel",
-        ),
+        *("long", "int", "contiguous", "clone", "detach", "cpu", "to", "type_as", "type", "view", "reshape", "ravel"),
+        "data",
         *("flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "t", "T", "mT", "transpose"),
         *("swapaxes", "swapdims", "permute", "movedim", "moveaxis", "flip", "fliplr", "flipud", "roll", "rot90"),
         *("expand", "expand_as", "broadcast_to", "repeat", "tile", "repeat_interleave", "sort", "msort", "atleast_2d"),

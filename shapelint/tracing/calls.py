@@ -187,12 +187,8 @@ class Calls(AnySize):
     def _is_of_round(self, question: Question) -> bool:
         """Whether the round of a loop makes a call for sizes of its own: begun again, it has other symbols for them."""
         numbers = {each.number for each in self.path.rounds}
-        return any(
-            not numbers.isdisjoint(size.symbols)
-            for known in question.known
-            for size in known["sizes"]
-            if numbers and isinstance(size, Dim)
-        )
+        sizes = (size for known in question.known for size in known["sizes"] if isinstance(size, Dim))
+        return bool(numbers) and any(not numbers.isdisjoint(size.symbols) for size in sizes)
 
     def _is_as(self, before: State) -> bool:
         """Whether a call did nothing but to return a value."""

@@ -37,23 +37,8 @@ _VIEWS = frozenset(
         ),
         *("permute", "movedim", "select", "narrow", "expand", "expand_as", "diagonal", "unbind", "split", "chunk"),
         *("detach", "contiguous", "swapaxes", "unfold", "T", "mT", "ravel", "moveaxis", "swapdims", "reshape_as"),
-        *(
-            "data",
-            "real",
-            "H",
-            "mH",
-            "broadcast_to",
-            "tensor_split",
-            "to",
-            "type",
-            "type_as",
-            "bool",
-            "int",
-            "long",
-            "float",
-            "double",
-            "cpu",
-        ),
+        *("broadcast_to", "tensor_split", "to", "type", "type_as", "bool", "int", "long", "float", "double", "cpu"),
+        *("data", "real", "H", "mH"),
     }
 )
 """Functions whose result may share its elements with their first argument; conversions too, where none is needed."""

@@ -494,7 +494,13 @@ def _counted_with_none(m: Any, x: Tensor) -> Any:
     return x.new_zeros(number + 1, len(items)), items[0], items[-1], items[1]
 
 
+def _contents_count_after_a_loop(m: Any, x: Tensor) -> Any:
+    joined = _overlapping_tiles(m, x)
+    return joined + x[x > 0].sum()
+
+
 PROVEN = [
+    _contents_count_after_a_loop,
     _inner_rounds_of_another_width,
     _inner_rounds_do_not_fit,
     _inner_rounds_set_what_is_returned,

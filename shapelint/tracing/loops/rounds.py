@@ -297,7 +297,7 @@ class Rounds:
             yield from self._each(stretch)
             return
         alone = plan.first + plan.last + plan.period - 1
-        enough = times >= alone if self._may_have_none(plan) else times > alone
+        enough = times >= alone if self._may_have_none(site, plan, times > alone) else times > alone
         for position in range(alone):
             if position == plan.first and bool(enough):
                 break
@@ -311,16 +311,21 @@ class Rounds:
         for position in range(plan.last):
             yield self._alone(stretch.at(times - (plan.last - position)))
 
-    def _may_have_none(self, plan: Plan) -> bool:
+    def _may_have_none(self, site: Site, plan: Plan, has_some: bool | Condition) -> bool:
         """Whether sizes that leave no round between those at the ends go the same way as those that do.
 
         What such a round changes is in no variable then; what it adds to lists is there no times.
         """
-        if plan.certain or plan.period > 1 or not self._path.only_sizes_decide:
+        if plan.certain or plan.period > 1:
             return False
         assert self._frame is not None
         loop = self._loop(self._frame)[1]
-        return loop is not None and not loop.lasting
+        if loop is None or loop.lasting:
+            return False
+        if not self._path.only_sizes_decide and not paths.implied(has_some):
+            # on the paths before, it may have been asked otherwise
+            raise Replan(site, replace(plan, certain=True), len(self._path.followed) + 1)
+        return True
 
     def _between(self, site: Site, plan: Plan, stretch: Stretch) -> Iterator[Any]:
         """One round, or as many as are taken together, for all but those at the ends."""
